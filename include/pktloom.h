@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pktloom: netmap's packet I/O on any machine.
+ *
+ *	struct loom_port *port;
+ *	struct loom_txring tx;
+ *
+ *	if (loom_open("loop:demo", NULL, &port) < 0 || loom_tx(port, 0, &tx) < 0)
+ *		errx(1, "%s", loom_error());
+ *	loom_send(&tx, "hello", 5);
+ *	loom_tx_sync(&tx);
+ *	loom_close(port);
+ *
+ * <pktloom/port.h>   open, close, wait, information, statistics
+ * <pktloom/ring.h>   the data path: send, recv, reserve, commit, peek, release, forward, sync
+ * <pktloom/frame.h>  a borrowed view of one slot's buffer
+ * <pktloom/error.h>  what went wrong, in words
+ */
+#ifndef PKTLOOM_H
+#define PKTLOOM_H
+
+#include <pktloom/error.h>
+#include <pktloom/frame.h>
+#include <pktloom/port.h>
+#include <pktloom/ring.h>
+
+#endif

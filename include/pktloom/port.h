@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ports: opening by name, waiting, information, statistics.
+ *
+ * A port is bound to a device that speaks netmap: the kernel's /dev/netmap, or pktloom's own
+ * device in user space. Its packets move through rings (<pktloom/ring.h>).
+ *
+ * Threads: one thread per ring. Different rings of a port may be used by different threads at the
+ * same time; loom_port_wait() and loom_close() touch all rings of the port.
+ */
+#ifndef PKTLOOM_PORT_H
+#define PKTLOOM_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pktloom/compat/net/netmap.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct loom_port;
+
+/** Which device may serve the port. PKTLOOM_DEVICE=kernel|soft in the environment overrides ANY. */
+enum loom_device {
+	LOOM_DEVICE_ANY = 0, /* the kernel's where it works, else the soft one */
+	LOOM_DEVICE_KERNEL = 1,
+	LOOM_DEVICE_SOFT = 2
+};
+
+/** loom_config.spin_us: never spin before blocking (0 means the default). */
+#define LOOM_SPIN_NONE UINT32_MAX
+
+/**
+ * How to open a port. Zero means default everywhere; what the name says wins over this struct,
+ * and for objects that exist already (the second end of a pipe) the existing shape wins over both.
+ */
+struct loom_config {
+	size_t size;             /* sizeof(struct loom_config); LOOM_CONFIG fills it */
+	uint32_t tx_rings;       /* NIC ring counts; default 1, pipes mirror: 1..256 */
+	uint32_t rx_rings;       /* default: tx_rings */
+	uint32_t tx_slots;       /* slots per ring, one of them always stays empty; default 1024, */
+	uint32_t rx_slots;       /* 2..4096 (larger is clipped to 4096, see loom_port_info) */
+	uint32_t buffer_size;    /* bytes per buffer, 64..65535, rounded up to 64; default 2048 */
+	uint32_t extra_buffers;  /* asked for; loom_info.extra_buffers says how many were granted */
+	uint64_t flags;          /* NR_EXCLUSIVE, NR_NO_TX_POLL, NR_DO_RX_POLL, … */
+	enum loom_device device; /* preference, see above */
+	uint32_t spin_us;        /* how long a wait spins before it blocks; default 50 */
+	const char *directory;   /* where shared objects live; default: one per user, PKTLOOM_DIR */
+};
+
+/**
+ * A configuration in place, by field name:
+ *	loom_open("loop:a", LOOM_CONFIG(.tx_rings = 2, .tx_slots = 256), &port);
+ * In C++ (20, or earlier as an extension) fields must stand in their declared order.
+ */
+#ifdef __cplusplus
+#define LOOM_CONFIG(...)                                                                           \
+	(&static_cast<const loom_config &>(loom_config{.size = sizeof(loom_config), __VA_ARGS__}))
+#else
+#define LOOM_CONFIG(...)                                                                           \
+	(&(const struct loom_config){.size = sizeof(struct loom_config), __VA_ARGS__})
+#endif
+
+/**
+ * Open a port by name.
+ *
+ * Names: "netmap:eth0", "eth0^", "pipe{demo}", "x{1", "x}1", "loop:a", "null:", "packet:eth0", …
+ *        (docs/names.md has the grammar).
+ *
+ * @param name    NUL-terminated
+ * @param config  NULL for the defaults; read during the call only
+ * @param out     the port, to be closed with loom_close(); untouched on failure
+ * @return 0; -EINVAL malformed name or field, unknown kind; -ENXIO no such interface; -EBUSY
+ *         taken (exclusive use, both pipe ends taken); -EPERM/-EACCES privileges; -EPROTO a pipe made
+ *         by an incompatible version; -ENOMEM; loom_error() says which and what to do
+ */
+int loom_open(const char *name, const struct loom_config *config, struct loom_port **out);
+
+/**
+ * Close a port. Packets already synced stay receivable by the other side; unsynced ones are lost.
+ * Ring handles and frames of the port become invalid. NULL is ignored.
+ */
+void loom_close(struct loom_port *port);
+
+/** Number of rings this port was opened with, host rings not counted. */
+unsigned loom_tx_rings(const struct loom_port *port);
+unsigned loom_rx_rings(const struct loom_port *port);
+
+/** Number of host ring pairs bound (names with '^' or '*'). */
+unsigned loom_host_tx_rings(const struct loom_port *port);
+unsigned loom_host_rx_rings(const struct loom_port *port);
+
+/** Whether the port is bound to host-stack rings only (a name with '^'). */
+bool loom_port_is_host(const struct loom_port *port);
+
+/** The classic view, for code that speaks netmap: valid until loom_close(). */
+struct netmap_if *loom_port_netmap_if(const struct loom_port *port);
+
+/* Events of loom_port_wait(). */
+#define LOOM_RX    0x1u /* a bound RX ring has packets */
+#define LOOM_TX    0x2u /* a bound TX ring has room */
+#define LOOM_ERROR 0x4u /* a sync failed: the next sync of the ring says why */
+
+/**
+ * Wait until a bound ring is ready, syncing as netmap's poll does.
+ *
+ * Syncs every bound TX ring (pending packets leave, also when only LOOM_RX is asked for, unless
+ * NR_NO_TX_POLL) and, with LOOM_RX, every bound RX ring: frames borrowed before the call and
+ * released are gone after it. Spins for config.spin_us, then blocks.
+ *
+ * @param events      LOOM_RX, LOOM_TX or both
+ * @param timeout_ms  milliseconds; 0 does not block; negative waits for ever
+ * @return the ready events (a mask, > 0); 0 on time-out; -EINVAL bad events; -EINTR a signal
+ */
+int loom_port_wait(struct loom_port *port, unsigned events, int timeout_ms);
+
+/**
+ * A descriptor for poll, select, epoll, kqueue and event loops; wait on it for *reading* only.
+ *
+ * Readiness: the descriptor becomes readable when there is news for a ring whose last sync left
+ * it with nothing to do (an RX ring without packets, a TX ring without room), and stays readable until a sync
+ * finds that ring with nothing to do again. So: sync, use what is there, and block only when the last sync
+ * brought nothing; after waking, sync again. Spurious readiness is possible, lost readiness is not.
+ *
+ * The first call switches the port to this mode; from then on a sync that finds nothing arms the
+ * descriptor, which costs the peer one system call for its next packet.
+ *
+ * Ownership: the port's; do not read, write or close it; gone after loom_close().
+ * @return descriptor; -ENOTSUP the port kind has none (null)
+ */
+int loom_port_fd(struct loom_port *port);
+
+/** What was opened, and why so. Sizes in bytes; strings NUL-terminated, "" where not applicable. */
+struct loom_info {
+	char name[64];   /* as given to the device */
+	char device[16]; /* "soft", "kernel" */
+	char kind[16];   /* "pipe", "packet", … */
+	char mode[64];   /* the kind's own words: "master", "tpacket-v3 rx, sendmmsg tx, …" */
+	char tried[512]; /* what was tried before this and why it failed, one per ';' */
+	bool zero_copy;  /* no payload is copied between this port and its other side */
+	bool host;       /* bound to host rings */
+	uint32_t tx_rings, rx_rings, host_tx_rings, host_rx_rings;
+	uint32_t tx_slots, rx_slots;
+	uint32_t buffer_size;
+	uint32_t max_payload;   /* largest packet that loom_send() takes, in bytes */
+	uint32_t extra_buffers; /* granted; their list starts at netmap_if.ni_bufs_head */
+	uint32_t region; /* memory region id; ports with equal ids (in one process) can swap */
+	uint64_t region_size;
+};
+
+int loom_port_info(const struct loom_port *port, struct loom_info *out);
+
+/** Why a packet was dropped; loom_drop_name() gives the word. */
+enum loom_drop {
+	LOOM_DROP_BAD_INDEX, /* a slot named a buffer outside the region */
+	LOOM_DROP_BAD_LENGTH, /* a slot claimed more bytes than its buffer has, or too few for a frame */
+	LOOM_DROP_BAD_PEER,  /* a shared ring index of the peer was out of range and ignored */
+	LOOM_DROP_OVERSIZED, /* larger than a buffer: a GRO or TSO packet; turn the offload off */
+	LOOM_DROP_NO_ROOM,   /* the RX side had no free slot (kernel or device counted) */
+	LOOM_DROP_REFUSED,   /* the system refused to send it */
+	LOOM_DROP_REASONS
+};
+const char *loom_drop_name(enum loom_drop reason);
+
+/** Counters since open; a ring's or, summed, a port's. Read without locks: each is a recent value. */
+struct loom_stats {
+	uint64_t packets; /* that crossed a sync; a chain of fragments counts once */
+	uint64_t bytes;   /* payload sent or received through loom_* verbs */
+	uint64_t syncs;
+	uint64_t waits;   /* times a wait went to sleep */
+	uint64_t wakeups; /* times this side woke the other one */
+	uint64_t drops[LOOM_DROP_REASONS];
+};
+
+/** Totals over the TX and the RX rings of a port; either pointer may be NULL. */
+int loom_port_stats(const struct loom_port *port, struct loom_stats *tx, struct loom_stats *rx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

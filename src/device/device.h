@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The waist: a device in netmap's own terms. Above it stand the loom_* API and the preload library,
+ * below it the kernel's /dev/netmap and the soft device. Nothing but netmap's structures, and the
+ * few facts of device_facts, crosses it.
+ *
+ * Life: open → control (REGISTER binds it to a port) → map → syncs and polls → close.
+ * Threads: control, map, poll and close of one device by one thread at a time; a ring's sync by one
+ * thread at a time, different rings at the same time.
+ */
+#ifndef DEVICE_DEVICE_H
+#define DEVICE_DEVICE_H
+
+#include <stdint.h>
+
+#include <pktloom/port.h>
+#include <pktloom/ring.h>
+
+struct device;
+
+/** A bound ring as its device keeps it; handles call sync, statistics read stats. */
+struct device_ring {
+	struct loom_sync sync; /* first: a handle's struct loom_sync is this struct */
+	struct netmap_ring *ring;
+	struct loom_stats stats; /* written by the ring's thread; bytes live in sync */
+};
+
+/** Where a bound device's memory is and what of it may be trusted without asking the ring again. */
+struct device_map {
+	uint8_t *base;
+	size_t size;
+	struct netmap_if *nifp;
+	uint8_t *buffers;  /* address of buffer 0 */
+	uint32_t num_bufs; /* valid indexes are 2 … num_bufs - 1 */
+	uint32_t buf_size;
+	const void *region; /* equal for devices whose buffers may be swapped */
+};
+
+struct device_ops {
+	const char *name;
+	/** NIOCCTRL: header and body are the caller's and are written back as the kernel would. */
+	int (*control)(struct device *device, struct nmreq_header *header);
+	int (*map)(struct device *device, struct device_map *out);
+	/** A bound ring by direction and index (host rings after NIC rings); NULL if not bound. */
+	struct device_ring *(*ring)(struct device *device, bool tx, unsigned index);
+	/** NIOCTXSYNC / NIOCRXSYNC: every bound ring of one direction. */
+	int (*sync)(struct device *device, bool tx);
+	/** netmap's poll: syncs, returns ready events (POLLIN, POLLOUT, POLLERR), sleeps if none. */
+	int (*poll)(struct device *device, short events, int timeout_ms);
+	/** A descriptor that is readable when there is news; see loom_port_fd(). */
+	int (*fd)(struct device *device);
+	/** Fill in device, kind, mode, zero_copy and region of a bound device; add to tried. */
+	void (*describe)(const struct device *device, struct loom_info *info);
+	void (*close)(struct device *device);
+};
+
+struct device {
+	const struct device_ops *ops;
+};
+
+/*
+ * What pktloom's own callers may ask beyond netmap's REGISTER, as an option in netmap's own form. A
+ * kernel device answers EOPNOTSUPP to it, so it is only attached where the soft device serves.
+ */
+#define DEVICE_OPT_SOFT 0x6c6f6f6d
+struct device_opt_soft {
+	struct nmreq_option option;
+	uint32_t buffer_size; /* 0: default */
+	uint32_t spin_us;     /* 0: default, UINT32_MAX: never */
+	const char *directory;
+};
+
+/** A new soft device, unbound. */
+int soft_open(struct device **out);
+
+/**
+ * Open a device for a port name and bind it: the preferred device first, then the others, with
+ * each refusal kept for loom_info.tried.
+ *
+ * @param prefer   from the name's kind, the configuration or the environment
+ * @param header   a REGISTER request, written back by the device that took it
+ * @param soft     attached as an option where the soft device is asked
+ * @param tried    what was refused and why, for loom_info
+ */
+int device_choose(enum loom_device prefer, struct nmreq_header *header,
+    const struct device_opt_soft *soft, char *tried, size_t tried_size, struct device **out);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* os.h on Linux. */
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+size_t os_page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+int os_memory_create(const char *label, size_t size)
+{
+	int fd = memfd_create(label, MFD_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+int os_memory_map(int fd, size_t size, void **out)
+{
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (base == MAP_FAILED)
+		return -errno;
+	*out = base;
+	return 0;
+}
+
+int os_memory_overlay(void *at, size_t size, int fd, off_t offset)
+{
+	void *got = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
+
+	return got == MAP_FAILED ? -errno : 0;
+}
+
+void os_memory_unmap(void *base, size_t size)
+{
+	munmap(base, size);
+}
+
+uint64_t os_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void os_wall_clock(struct timeval *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	out->tv_sec = now.tv_sec;
+	out->tv_usec = (suseconds_t)(now.tv_nsec / 1000);
+}
+
+void os_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/*
+ * Open-file-description locks: unlike POSIX record locks they are not dropped when some other
+ * descriptor of the file is closed, and unlike flock() one file can carry several.
+ */
+int os_lock_byte(int fd, unsigned byte, bool exclusive)
+{
+	struct flock lock = {
+	    .l_type = exclusive ? F_WRLCK : F_RDLCK,
+	    .l_whence = SEEK_SET,
+	    .l_start = (off_t)byte,
+	    .l_len = 1,
+	};
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	return errno == EACCES ? -EAGAIN : -errno;
+}
+
+int os_lock_held(int fd, unsigned byte)
+{
+	struct flock lock = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
+
+	if (fcntl(fd, F_OFD_GETLK, &lock) != 0)
+		return -errno;
+	return lock.l_type != F_UNLCK;
+}
+
+int os_directory_lock(int dirfd, int timeout_ms)
+{
+	uint64_t deadline = os_now_ns() + (uint64_t)timeout_ms * 1000000u;
+	const struct timespec pause = {.tv_nsec = 200000};
+
+	while (flock(dirfd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (os_now_ns() > deadline)
+			return -ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+void os_directory_unlock(int dirfd)
+{
+	flock(dirfd, LOCK_UN);
+}
+
+const char *os_shared_root(void)
+{
+	return access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
+}
+
+int os_wake_create(void)
+{
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Opened for both directions on both sides: no end-of-file, no SIGPIPE when the other side is gone. */
+int os_wake_open(int dirfd, const char *name)
+{
+	int fd;
+
+	if (mkfifoat(dirfd, name, 0600) != 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(dirfd, name, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Eight bytes suit an eventfd and a FIFO alike; a FIFO that is full is signalled already. */
+void os_wake_signal(int fd)
+{
+	const uint64_t one = 1;
+
+	while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+		;
+}
+
+bool os_wake_drain(int fd)
+{
+	uint64_t sink[64];
+	ssize_t n;
+
+	do
+		n = read(fd, sink, sizeof sink);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+int os_pollset_create(void)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int pollset_control(int set, int operation, int fd, short events)
+{
+	struct epoll_event event = {.data.fd = fd};
+
+	if (events & POLLIN)
+		event.events |= EPOLLIN;
+	if (events & POLLOUT)
+		event.events |= EPOLLOUT;
+	return epoll_ctl(set, operation, fd, &event) == 0 ? 0 : -errno;
+}
+
+int os_pollset_add(int set, int fd, short events)
+{
+	return pollset_control(set, EPOLL_CTL_ADD, fd, events);
+}
+
+int os_pollset_change(int set, int fd, short events)
+{
+	return pollset_control(set, EPOLL_CTL_MOD, fd, events);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the library needs of the system. One file per system implements it (linux.c); core code has
+ * no #ifdef. Functions return 0, a descriptor or a count, and a negative errno on failure; they set
+ * no message: their callers know what the operation was for.
+ */
+#ifndef OS_OS_H
+#define OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/time.h>
+#include <sys/types.h>
+
+/* ---- memory ---- */
+
+size_t os_page_size(void);
+
+/** Anonymous shared memory of size bytes, zeroed, close-on-exec; a descriptor to map. */
+int os_memory_create(const char *label, size_t size);
+
+/** Map size bytes of fd, read and write, shared, anywhere. */
+int os_memory_map(int fd, size_t size, void **out);
+
+/** Replace the pages at `at` (page-aligned, inside a mapping of ours) by those of fd at offset. */
+int os_memory_overlay(void *at, size_t size, int fd, off_t offset);
+
+void os_memory_unmap(void *base, size_t size);
+
+/* ---- time ---- */
+
+uint64_t os_now_ns(void); /* monotonic */
+void os_wall_clock(struct timeval *out);
+void os_cpu_relax(void); /* inside a spin loop */
+
+/* ---- locks on bytes of a file: held by an open file, gone with its last descriptor ---- */
+
+/** Take a lock without waiting: 0, or -EAGAIN when somebody else holds a conflicting one. */
+int os_lock_byte(int fd, unsigned byte, bool exclusive);
+
+/** Whether somebody else holds any lock on the byte: 1, 0, or a negative errno. */
+int os_lock_held(int fd, unsigned byte);
+
+/** Lock a directory for the short time of a change; waits up to timeout_ms; -ETIMEDOUT. */
+int os_directory_lock(int dirfd, int timeout_ms);
+void os_directory_unlock(int dirfd);
+
+/** Default place for shared objects, without the user's part: a memory file system if there is one. */
+const char *os_shared_root(void);
+
+/* ---- wakeups: descriptors that become readable when signalled ---- */
+
+int os_wake_create(void);                      /* private to the process and its children */
+int os_wake_open(int dirfd, const char *name); /* by name, created if missing */
+void os_wake_signal(int fd);                   /* never blocks; any number of signals is one */
+bool os_wake_drain(int fd);                    /* true if it had been signalled */
+
+/* ---- one descriptor that is readable when any of several is ---- */
+
+int os_pollset_create(void);
+int os_pollset_add(int set, int fd, short events);
+int os_pollset_change(int set, int fd, short events);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ring handles, waiting, information and statistics of an open port. */
+#include "port.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/error.h"
+
+unsigned loom_tx_rings(const struct loom_port *port)
+{
+	return port->reg.nr_tx_rings;
+}
+
+unsigned loom_rx_rings(const struct loom_port *port)
+{
+	return port->reg.nr_rx_rings;
+}
+
+static bool has_host(const struct loom_port *port)
+{
+	uint32_t mode = port->reg.nr_mode;
+
+	return mode == NR_REG_SW || mode == NR_REG_NIC_SW || mode == NR_REG_ONE_SW;
+}
+
+unsigned loom_host_tx_rings(const struct loom_port *port)
+{
+	return has_host(port) ? port->reg.nr_host_tx_rings : 0;
+}
+
+unsigned loom_host_rx_rings(const struct loom_port *port)
+{
+	return has_host(port) ? port->reg.nr_host_rx_rings : 0;
+}
+
+bool loom_port_is_host(const struct loom_port *port)
+{
+	return port->reg.nr_mode == NR_REG_SW || port->reg.nr_mode == NR_REG_ONE_SW;
+}
+
+struct netmap_if *loom_port_netmap_if(const struct loom_port *port)
+{
+	return port->map.nifp;
+}
+
+unsigned port_rings(const struct loom_port *port, bool tx)
+{
+	return tx ? (unsigned)port->reg.nr_tx_rings + port->reg.nr_host_tx_rings
+		  : (unsigned)port->reg.nr_rx_rings + port->reg.nr_host_rx_rings;
+}
+
+static struct device_ring *ring_at(const struct loom_port *port, bool tx, unsigned index)
+{
+	return port->device->ops->ring(port->device, tx, index);
+}
+
+static int ring_get(const struct loom_port *port, bool tx, unsigned index, struct device_ring **out)
+{
+	unsigned n = port_rings(port, tx);
+
+	if (index >= n)
+		return error_set(-EINVAL, "port \"%s\" has %u %s ring%s, there is no ring %u",
+		    port->name, n, tx ? "TX" : "RX", n == 1 ? "" : "s", index);
+	*out = ring_at(port, tx, index);
+	if (!*out)
+		return error_set(-EINVAL,
+		    "%s ring %u of port \"%s\" is not bound: the name's mode or flags leave it out",
+		    tx ? "TX" : "RX", index, port->name);
+	return 0;
+}
+
+int loom_tx(struct loom_port *port, unsigned index, struct loom_txring *out)
+{
+	struct device_ring *ring;
+	int err = ring_get(port, true, index, &ring);
+
+	if (err)
+		return err;
+	*out = (struct loom_txring){
+	    .ring = ring->ring,
+	    .slots = ring->ring->slot,
+	    .buffers = port->map.buffers,
+	    .num_slots = ring->ring->num_slots,
+	    .buf_size = port->map.buf_size,
+	    .buf_limit = port->map.num_bufs,
+	    .frame_max = port->map.buf_size,
+	    .sync = &ring->sync,
+	    .region = port->map.region,
+	    .id = port->id,
+	};
+	return 0;
+}
+
+static uint64_t bits_from(uint32_t least)
+{
+	uint64_t below = 1;
+
+	while (below * 2 <= least)
+		below *= 2;
+	return ~(below - 1);
+}
+
+/*
+ * The bits no ordinary slot has: an index or a length at or above the largest power of two that the region
+ * and the buffers hold, and the flags that need a decision. Such a slot may still be right; it is
+ * looked at out of line.
+ */
+static uint64_t unusual_bits(const struct device_map *map)
+{
+	uint64_t index = bits_from(map->num_bufs) & 0xffffffffu;
+	uint64_t len = bits_from(map->buf_size) & 0xffffu;
+	uint64_t flags = NS_MOREFRAG | NS_INDIRECT;
+
+	return index | len << 32 | flags << 48;
+}
+
+int loom_rx(struct loom_port *port, unsigned index, struct loom_rxring *out)
+{
+	struct device_ring *ring;
+	int err = ring_get(port, false, index, &ring);
+
+	if (err)
+		return err;
+	*out = (struct loom_rxring){
+	    .ring = ring->ring,
+	    .slots = ring->ring->slot,
+	    .buffers = port->map.buffers,
+	    .unusual = unusual_bits(&port->map),
+	    .num_slots = ring->ring->num_slots,
+	    .buf_size = port->map.buf_size,
+	    .num_bufs = port->map.num_bufs,
+	    .sync = &ring->sync,
+	    .region = port->map.region,
+	    .id = port->id,
+	};
+	return 0;
+}
+
+/* The verbs move head alone; netmap's poll looks at cur. */
+static void cur_follow(const struct loom_port *port, bool tx)
+{
+	for (unsigned i = 0; i < port_rings(port, tx); i++) {
+		struct device_ring *ring = ring_at(port, tx, i);
+
+		if (ring)
+			ring->ring->cur = ring->ring->head;
+	}
+}
+
+int loom_port_wait(struct loom_port *port, unsigned events, int timeout_ms)
+{
+	short wanted = (short)((events & LOOM_RX ? POLLIN : 0) | (events & LOOM_TX ? POLLOUT : 0));
+	int found;
+
+	if (!wanted || events & ~(LOOM_RX | LOOM_TX))
+		return error_set(-EINVAL,
+		    "port \"%s\": events to wait for are LOOM_RX, LOOM_TX or both", port->name);
+	cur_follow(port, true);
+	cur_follow(port, false);
+	found = port->device->ops->poll(port->device, wanted, timeout_ms);
+	if (found < 0)
+		return found;
+	return (int)((found & POLLIN ? LOOM_RX : 0) | (found & POLLOUT ? LOOM_TX : 0) |
+		     (found & POLLERR ? LOOM_ERROR : 0));
+}
+
+int loom_port_fd(struct loom_port *port)
+{
+	return port->device->ops->fd(port->device);
+}
+
+int loom_port_info(const struct loom_port *port, struct loom_info *out)
+{
+	const struct nmreq_register *reg = &port->reg;
+
+	memset(out, 0, sizeof *out);
+	snprintf(out->tried, sizeof out->tried, "%s", port->tried);
+	port->device->ops->describe(port->device, out);
+	snprintf(out->name, sizeof out->name, "%s", port->name);
+	out->host = loom_port_is_host(port);
+	out->tx_rings = reg->nr_tx_rings;
+	out->rx_rings = reg->nr_rx_rings;
+	out->host_tx_rings = loom_host_tx_rings(port);
+	out->host_rx_rings = loom_host_rx_rings(port);
+	out->tx_slots = reg->nr_tx_slots;
+	out->rx_slots = reg->nr_rx_slots;
+	out->buffer_size = port->map.buf_size;
+	out->max_payload =
+	    port->map.buf_size *
+	    (out->tx_slots - 1 < NETMAP_MAX_FRAGS ? out->tx_slots - 1 : NETMAP_MAX_FRAGS);
+	out->extra_buffers = reg->nr_extra_bufs;
+	return 0;
+}
+
+static void stats_add(struct loom_stats *sum, const struct device_ring *ring)
+{
+	uint64_t slots = ring->stats.packets, fragments = ring->sync.fragments;
+
+	sum->packets += slots > fragments ? slots - fragments : 0;
+	sum->bytes += ring->sync.bytes;
+	sum->syncs += ring->stats.syncs;
+	sum->waits += ring->stats.waits;
+	sum->wakeups += ring->stats.wakeups;
+	for (unsigned i = 0; i < LOOM_DROP_REASONS; i++)
+		sum->drops[i] += ring->stats.drops[i];
+}
+
+static void stats_sum(const struct loom_port *port, bool tx, struct loom_stats *out)
+{
+	memset(out, 0, sizeof *out);
+	for (unsigned i = 0; i < port_rings(port, tx); i++) {
+		const struct device_ring *ring = ring_at(port, tx, i);
+
+		if (ring)
+			stats_add(out, ring);
+	}
+}
+
+int loom_port_stats(const struct loom_port *port, struct loom_stats *tx, struct loom_stats *rx)
+{
+	if (tx)
+		stats_sum(port, true, tx);
+	if (rx)
+		stats_sum(port, false, rx);
+	return 0;
+}
+
+static int ring_stats(const struct loom_sync *sync, uint64_t pending_bytes, struct loom_stats *out)
+{
+	memset(out, 0, sizeof *out);
+	stats_add(out, (const struct device_ring *)(const void *)sync);
+	out->bytes += pending_bytes;
+	return 0;
+}
+
+int loom_tx_stats(const struct loom_txring *tx, struct loom_stats *out)
+{
+	return ring_stats(tx->sync, tx->bytes, out);
+}
+
+int loom_rx_stats(const struct loom_rxring *rx, struct loom_stats *out)
+{
+	return ring_stats(rx->sync, rx->bytes, out);
+}
+
+const char *loom_drop_name(enum loom_drop reason)
+{
+	static const char *const names[LOOM_DROP_REASONS] = {
+	    [LOOM_DROP_BAD_INDEX] = "bad-index",
+	    [LOOM_DROP_BAD_LENGTH] = "bad-length",
+	    [LOOM_DROP_BAD_PEER] = "bad-peer",
+	    [LOOM_DROP_OVERSIZED] = "oversized",
+	    [LOOM_DROP_NO_ROOM] = "no-room",
+	    [LOOM_DROP_REFUSED] = "refused",
+	};
+
+	return (unsigned)reason < LOOM_DROP_REASONS ? names[reason] : "unknown";
+}

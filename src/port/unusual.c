@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The verbs' out-of-line halves: slots that fail the data path's one-compare check, packets of
+ * several slots, and refusals.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <pktloom/ring.h>
+
+#include "../base/error.h"
+#include "../device/device.h"
+
+#define FIRST_BUFFER 2u /* netmap never hands out 0 and 1 */
+
+static void count_drop(struct loom_sync *sync, enum loom_drop reason)
+{
+	struct device_ring *ring = (struct device_ring *)(void *)sync;
+
+	ring->stats.drops[reason]++;
+}
+
+/* ---- TX ---- */
+
+static bool tx_slot_usable(const struct loom_txring *tx, uint32_t at, uint32_t *index)
+{
+	*index = __atomic_load_n(&tx->slots[at].buf_idx, __ATOMIC_RELAXED);
+	return *index >= FIRST_BUFFER && *index < tx->buf_limit;
+}
+
+/*
+ * A free slot without a buffer (a hostile peer overwrote it) cannot carry a packet. It is sent as it
+ * is, empty: the receiver drops it, and the ring goes on.
+ */
+static void tx_pass_over(struct loom_txring *tx, uint32_t until)
+{
+	uint32_t at = tx->ring->head;
+
+	while (at != until) {
+		loom_slot_set(&tx->slots[at], 0, 0);
+		count_drop(tx->sync, LOOM_DROP_BAD_INDEX);
+		at = loom_ring_next(at, tx->num_slots);
+	}
+	tx->ring->head = at;
+}
+
+/* Whether the next n free slots all have buffers; passes over those up to the last bad one. */
+static bool tx_slots_usable(struct loom_txring *tx, uint32_t n)
+{
+	uint32_t at = tx->ring->head, index, bad = tx->num_slots;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!tx_slot_usable(tx, at, &index))
+			bad = at;
+		at = loom_ring_next(at, tx->num_slots);
+	}
+	if (bad == tx->num_slots)
+		return true;
+	tx_pass_over(tx, loom_ring_next(bad, tx->num_slots));
+	return false;
+}
+
+/* Write one packet over n slots that are known to be free and usable. */
+static void tx_write(struct loom_txring *tx, const uint8_t *data, size_t len, uint32_t n)
+{
+	uint32_t at = tx->ring->head;
+
+	tx->bytes += len;
+	for (uint32_t i = 0; i < n; i++) {
+		size_t part = len < tx->frame_max ? len : tx->frame_max;
+		uint32_t index = 0;
+
+		if (tx_slot_usable(tx, at, &index))
+			memcpy(tx->buffers + (size_t)index * tx->buf_size, data, part);
+		loom_slot_set(&tx->slots[at], (uint16_t)part, i + 1 < n ? NS_MOREFRAG : 0);
+		data += part;
+		len -= part;
+		at = loom_ring_next(at, tx->num_slots);
+	}
+	tx->sync->fragments += n - 1;
+	tx->ring->head = at;
+}
+
+static uint32_t slots_for(const struct loom_txring *tx, size_t len)
+{
+	return len == 0 ? 1 : (uint32_t)((len + tx->frame_max - 1) / tx->frame_max);
+}
+
+int loom_send_unusual(struct loom_txring *tx, const void *data, size_t len)
+{
+	uint32_t n;
+
+	if (len > loom_tx_max_payload(tx))
+		return error_set(-EMSGSIZE,
+		    "a packet of %zu bytes is too large: this ring takes %zu (%u per slot)", len,
+		    loom_tx_max_payload(tx), tx->frame_max);
+	n = slots_for(tx, len);
+	do
+		if (loom_tx_space(tx) < n)
+			return 0;
+	while (!tx_slots_usable(tx, n));
+	tx_write(tx, data, len, n);
+	return 1;
+}
+
+int loom_reserve_unusual(struct loom_txring *tx, uint32_t at, struct loom_frame *frame)
+{
+	uint32_t index;
+
+	if (tx_slot_usable(tx, at, &index)) {
+		frame->data = tx->buffers + (size_t)index * tx->buf_size;
+		frame->cap = tx->frame_max;
+		frame->slot = &tx->slots[at];
+		return 1;
+	}
+	if (at != tx->ring->head)
+		return -1;
+	tx_pass_over(tx, loom_ring_next(at, tx->num_slots));
+	return 0;
+}
+
+int loom_commit_refused(const struct loom_txring *tx, const struct loom_frame *frame)
+{
+	if (frame && frame->len > frame->cap)
+		return error_set(-EMSGSIZE,
+		    "a frame of %u bytes does not fit its buffer of %u: nothing was committed",
+		    frame->len, frame->cap);
+	return error_set(-EINVAL,
+	    "commit needs the frames of the last reserve, in order (%u slots are free): nothing "
+	    "was "
+	    "committed",
+	    loom_tx_space(tx));
+}
+
+void loom_commit_fragments(struct loom_txring *tx, const struct loom_frame *frames, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		tx->sync->fragments += (frames[i].flags & NS_MOREFRAG) != 0;
+}
+
+/* ---- RX ---- */
+
+static bool rx_slot_usable(const struct loom_rxring *rx, uint32_t at, struct loom_frame *frame)
+{
+	uint64_t word = loom_slot_word(&rx->slots[at]);
+	uint32_t index = (uint32_t)word;
+
+	frame->len = (uint16_t)(word >> 32);
+	frame->flags = (uint16_t)(word >> 48);
+	if (index < FIRST_BUFFER || index >= rx->num_bufs || frame->len > rx->buf_size)
+		return false;
+	frame->data = rx->buffers + (size_t)index * rx->buf_size;
+	frame->cap = rx->buf_size;
+	frame->slot = &rx->slots[at];
+	return true;
+}
+
+static void rx_drop_first(struct loom_rxring *rx)
+{
+	uint32_t at = rx->ring->head;
+	uint32_t index = (uint32_t)loom_slot_word(&rx->slots[at]);
+	bool bad_index = index < FIRST_BUFFER || index >= rx->num_bufs;
+
+	count_drop(rx->sync, bad_index ? LOOM_DROP_BAD_INDEX : LOOM_DROP_BAD_LENGTH);
+	rx->ring->head = loom_ring_next(at, rx->num_slots);
+}
+
+int loom_recv_unusual(struct loom_rxring *rx, struct loom_frame *frame)
+{
+	while (rx->ring->head != rx->ring->tail) {
+		uint32_t at = rx->ring->head;
+
+		if (!rx_slot_usable(rx, at, frame)) {
+			rx_drop_first(rx);
+			continue;
+		}
+		rx->bytes += frame->len;
+		rx->sync->fragments += (frame->flags & NS_MOREFRAG) != 0;
+		rx->ring->head = loom_ring_next(at, rx->num_slots);
+		return 1;
+	}
+	return 0;
+}
+
+int loom_peek_unusual(struct loom_rxring *rx, uint32_t at, struct loom_frame *frame)
+{
+	if (rx_slot_usable(rx, at, frame)) {
+		rx->peeked_fragments += (frame->flags & NS_MOREFRAG) != 0;
+		return 1;
+	}
+	if (at != rx->ring->head)
+		return -1;
+	rx_drop_first(rx);
+	return 0;
+}
+
+void loom_release_counted(struct loom_rxring *rx, unsigned n)
+{
+	uint32_t at = rx->ring->head;
+
+	for (unsigned i = 0; i < n; i++) {
+		rx->bytes += rx->slots[at].len;
+		rx->sync->fragments += (rx->slots[at].flags & NS_MOREFRAG) != 0;
+		at = loom_ring_next(at, rx->num_slots);
+	}
+}
+
+/*
+ * The packet at the ring's head: its slots and bytes. 0: none, or its last slot has not come. Bad slots
+ * at the head, and chains longer than netmap allows, are dropped on the way.
+ */
+static uint32_t packet_at_head(struct loom_rxring *rx, size_t *len)
+{
+	struct loom_frame frame;
+	uint32_t at = rx->ring->head, n = 0;
+
+	*len = 0;
+	while (at != rx->ring->tail) {
+		if (!rx_slot_usable(rx, at, &frame) || n == NETMAP_MAX_FRAGS) {
+			/* Give up what came of this packet, then look again. */
+			loom_release_counted(rx, n);
+			rx->ring->head = at;
+			rx_drop_first(rx);
+			at = rx->ring->head;
+			n = 0;
+			*len = 0;
+			continue;
+		}
+		n++;
+		*len += frame.len;
+		if (!(frame.flags & NS_MOREFRAG))
+			return n;
+		at = loom_ring_next(at, rx->num_slots);
+	}
+	return 0;
+}
+
+ssize_t loom_recv_copy(struct loom_rxring *rx, void *data, size_t cap, size_t *needed)
+{
+	struct loom_frame frame;
+	uint8_t *to = data;
+	size_t len, used = 0;
+	uint32_t n = packet_at_head(rx, &len);
+
+	if (needed)
+		*needed = len;
+	if (n == 0)
+		return -EAGAIN;
+	if (len > cap)
+		return error_set(
+		    -EMSGSIZE, "the next packet has %zu bytes, the buffer %zu", len, cap);
+	/* The slots may change under us: what is copied is bounded by cap, not by the first look. */
+	for (uint32_t i = 0; i < n && loom_recv(rx, &frame) == 1; i++) {
+		size_t part = frame.len < cap - used ? frame.len : cap - used;
+
+		memcpy(to + used, frame.data, part);
+		used += part;
+	}
+	return (ssize_t)used;
+}
+
+/* ---- forward ---- */
+
+/* Exchange the buffers of the n slots at both heads; every index is checked as it is read. */
+static void swap_packet(struct loom_rxring *rx, struct loom_txring *tx, uint32_t n)
+{
+	uint32_t from = rx->ring->head, to = tx->ring->head;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct netmap_slot *in = &rx->slots[from], *out = &tx->slots[to];
+		uint64_t word = loom_slot_word(in);
+		uint32_t spare = __atomic_load_n(&out->buf_idx, __ATOMIC_RELAXED);
+		uint16_t more = (uint16_t)(word >> 48) & NS_MOREFRAG;
+
+		out->buf_idx = (uint32_t)word;
+		in->buf_idx = spare;
+		loom_slot_set(out, (uint16_t)(word >> 32), more);
+		out->flags |= NS_BUF_CHANGED;
+		in->flags |= NS_BUF_CHANGED;
+		tx->bytes += (uint16_t)(word >> 32);
+		tx->sync->fragments += more != 0;
+		from = loom_ring_next(from, rx->num_slots);
+		to = loom_ring_next(to, tx->num_slots);
+	}
+	tx->ring->head = to;
+}
+
+/* Copy the packet of n slots at rx's head over slots of tx that are known to be usable. */
+static void copy_packet(struct loom_rxring *rx, struct loom_txring *tx, uint32_t n, size_t len)
+{
+	uint32_t to = tx->ring->head, left = slots_for(tx, len), from = rx->ring->head;
+	struct loom_frame frame = {.len = 0};
+	uint32_t taken = 0;
+
+	tx->bytes += len;
+	tx->sync->fragments += left - 1;
+	for (; left > 0; left--) {
+		uint32_t index = 0, filled = 0;
+		uint8_t *at = tx_slot_usable(tx, to, &index)
+				  ? tx->buffers + (size_t)index * tx->buf_size
+				  : NULL;
+
+		while (at && filled < tx->frame_max && (frame.len > 0 || taken < n)) {
+			uint32_t part = tx->frame_max - filled;
+
+			if (frame.len == 0) {
+				taken++;
+				if (!rx_slot_usable(rx, from, &frame))
+					frame.len = 0;
+				from = loom_ring_next(from, rx->num_slots);
+				continue;
+			}
+			part = frame.len < part ? frame.len : part;
+			memcpy(at + filled, frame.data, part);
+			filled += part;
+			frame.data += part;
+			frame.len -= part;
+		}
+		loom_slot_set(&tx->slots[to], (uint16_t)filled, left > 1 ? NS_MOREFRAG : 0);
+		to = loom_ring_next(to, tx->num_slots);
+	}
+	tx->ring->head = to;
+}
+
+unsigned loom_forward(struct loom_rxring *rx, struct loom_txring *tx, unsigned n)
+{
+	bool swap = loom_forward_how(rx, tx) == LOOM_FORWARD_SWAP;
+	unsigned packets = 0;
+	uint32_t slots;
+	size_t len;
+
+	rx->peeked = 0;
+	while ((slots = packet_at_head(rx, &len)) > 0 && slots <= n) {
+		uint32_t needs = swap ? slots : slots_for(tx, len);
+
+		if (needs >= tx->num_slots || needs > NETMAP_MAX_FRAGS) {
+			count_drop(tx->sync, LOOM_DROP_OVERSIZED);
+		} else {
+			if (loom_tx_space(tx) < needs)
+				break;
+			if (!tx_slots_usable(tx, needs))
+				continue;
+			if (swap)
+				swap_packet(rx, tx, slots);
+			else
+				copy_packet(rx, tx, slots, len);
+			packets++;
+		}
+		loom_release_counted(rx, slots);
+		rx->ring->head = loom_ring_add(rx->ring->head, slots, rx->num_slots);
+		n -= slots;
+	}
+	return packets;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sleeping and waking at an exchange; the fast path is in exchange.h. */
+#include "exchange.h"
+
+#include <unistd.h>
+
+void exchange_end_init(
+    struct exchange_end *end, struct exchange *exchange, int (*wake_open)(struct ring *, bool))
+{
+	*end = (struct exchange_end){
+	    .exchange = exchange, .wake_open = wake_open, .own_wake = -1, .peer_wake = -1};
+}
+
+void exchange_end_close(struct exchange_end *end)
+{
+	if (end->own_wake >= 0)
+		close(end->own_wake);
+	if (end->peer_wake >= 0)
+		close(end->peer_wake);
+	end->own_wake = end->peer_wake = -1;
+}
+
+static uint32_t in_range(const struct ring *r, uint32_t index)
+{
+	return index < r->num_slots ? index : 0;
+}
+
+void exchange_resume(struct ring *r)
+{
+	const struct exchange_end *end = r->state;
+	struct exchange *x = end->exchange;
+	uint32_t published = in_range(r, __atomic_load_n(&x->sender.published, __ATOMIC_ACQUIRE));
+	uint32_t released = in_range(r, __atomic_load_n(&x->receiver.released, __ATOMIC_ACQUIRE));
+
+	if (r->tx)
+		ring_start(r, published, ring_prev(r, released));
+	else
+		ring_start(r, released, released);
+	/* A previous user that was killed in its sleep may have left its mark. */
+	__atomic_store_n(r->tx ? &x->sender.waiting : &x->receiver.waiting, 0, __ATOMIC_RELAXED);
+}
+
+void exchange_wake_peer(struct ring *r, uint32_t *waiting)
+{
+	struct exchange_end *end = r->state;
+
+	if (!__atomic_exchange_n(waiting, 0, __ATOMIC_SEQ_CST))
+		return;
+	if (end->peer_wake < 0)
+		end->peer_wake = end->wake_open(r, false);
+	if (end->peer_wake >= 0)
+		os_wake_signal(end->peer_wake);
+	r->common.stats.wakeups++;
+}
+
+/* Whether the other side's index has moved past what this ring has seen. */
+static bool has_news(const struct ring *r)
+{
+	const struct exchange_end *end = r->state;
+	const struct exchange *x = end->exchange;
+
+	if (r->tx)
+		return __atomic_load_n(&x->receiver.released, __ATOMIC_SEQ_CST) !=
+		       ring_next(r, r->hwtail);
+	return __atomic_load_n(&x->sender.published, __ATOMIC_SEQ_CST) != r->hwtail;
+}
+
+int exchange_arm(struct ring *r, struct pollfd *out)
+{
+	struct exchange_end *end = r->state;
+	uint32_t *waiting =
+	    r->tx ? &end->exchange->sender.waiting : &end->exchange->receiver.waiting;
+	bool marked;
+
+	if (end->own_wake < 0)
+		end->own_wake = end->wake_open(r, true);
+	if (end->own_wake < 0)
+		return end->own_wake;
+	out->fd = end->own_wake;
+	out->events = POLLIN;
+	marked = __atomic_load_n(waiting, __ATOMIC_RELAXED);
+	/*
+	 * A mark of ours that is gone means a signal, in the descriptor or on its way there. One that
+	 * is on its way is looked for again at the next call: left alone it would keep the descriptor
+	 * readable for ever.
+	 */
+	if (!marked || end->signalled)
+		end->signalled = !os_wake_drain(end->own_wake) && end->armed;
+	end->armed = true;
+	if (!marked)
+		/* Pairs with exchange_moved(): first the mark, then a second look at the index. */
+		__atomic_store_n(waiting, 1, __ATOMIC_SEQ_CST);
+	return has_news(r);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Syncing a whole descriptor, and netmap's poll: sync, look, spin for a while, then sleep until a bound
+ * ring has news.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../base/error.h"
+#include "soft.h"
+
+static int ring_call(struct ring *r)
+{
+	return r->common.sync.sync(&r->common.sync);
+}
+
+int soft_sync(struct device *device, bool tx)
+{
+	struct soft *soft = (struct soft *)(void *)device;
+	const struct soft_range *bound = tx ? &soft->tx : &soft->rx;
+	int err = 0;
+
+	if (!soft->port)
+		return error_set(-ENXIO, "the descriptor is not bound to a port");
+	for (uint32_t i = bound->first; i < bound->end; i++) {
+		int one = ring_call(tx ? &soft->port->tx[i] : &soft->port->rx[i]);
+
+		/* As the module: a ring that was reset is its own affair, a dead link is everybody's. */
+		if (one && one != -EINVAL)
+			err = one;
+	}
+	return err;
+}
+
+/* Sync rings [first, end) and say whether one of them is ready (POLLERR: one was reset or failed). */
+static short sync_range(struct ring *rings, const struct soft_range *bound, short ready)
+{
+	short events = 0;
+
+	for (uint32_t i = bound->first; i < bound->end; i++) {
+		if (ring_call(&rings[i]))
+			events |= POLLERR;
+		if (ring_ready(&rings[i]))
+			events |= ready;
+	}
+	return events;
+}
+
+/* netmap's rule: POLLIN alone flushes TX too, and does not report room. */
+static short sync_and_look(struct soft *soft, short events)
+{
+	struct port *port = soft->port;
+	short found = 0;
+
+	if ((events & POLLOUT) || !(soft->flags & NR_NO_TX_POLL))
+		found |= sync_range(port->tx, &soft->tx, events & POLLOUT);
+	if ((events & POLLIN) || (soft->flags & NR_DO_RX_POLL))
+		found |= sync_range(port->rx, &soft->rx, events & POLLIN);
+	return found;
+}
+
+static short spin(struct soft *soft, short events, uint64_t deadline)
+{
+	uint64_t end = os_now_ns() + (uint64_t)soft->spin_us * 1000u;
+	short found;
+
+	if (end > deadline)
+		end = deadline;
+	do {
+		os_cpu_relax();
+		found = sync_and_look(soft, events);
+	} while (!found && os_now_ns() < end);
+	return found;
+}
+
+/* Arm rings [first, end) into *at; > 0: one has news, < 0: one cannot be slept on. */
+static int arm_range(struct ring *rings, const struct soft_range *bound, struct pollfd **at)
+{
+	for (uint32_t i = bound->first; i < bound->end; i++) {
+		int news = rings[i].port->kind->arm(&rings[i], *at);
+
+		if (news)
+			return news;
+		rings[i].common.stats.waits++;
+		(*at)++;
+	}
+	return 0;
+}
+
+static int milliseconds_until(uint64_t deadline)
+{
+	uint64_t now = os_now_ns(), left;
+
+	if (deadline == UINT64_MAX)
+		return -1;
+	left = deadline > now ? (deadline - now + 999999) / 1000000 : 0;
+	return left > 1000000000 ? 1000000000 : (int)left;
+}
+
+/* 1: look again; 0: time is up; or an error. */
+static int sleep_until(struct soft *soft, short events, uint64_t deadline, struct pollfd *fds)
+{
+	struct port *port = soft->port;
+	struct pollfd *at = fds;
+	int news = 0;
+
+	if (events & POLLIN)
+		news = arm_range(port->rx, &soft->rx, &at);
+	if (!news && (events & POLLOUT))
+		news = arm_range(port->tx, &soft->tx, &at);
+	if (news)
+		return news < 0 ? error_set(news,
+				      "cannot make a wakeup for \"%s\" (descriptors used up?)",
+				      port->name)
+				: 1;
+	if (poll(fds, (nfds_t)(at - fds), milliseconds_until(deadline)) < 0)
+		return error_set(-errno, "interrupted while waiting for \"%s\"", port->name);
+	return os_now_ns() < deadline;
+}
+
+int soft_poll(struct device *device, short events, int timeout_ms)
+{
+	struct soft *soft = (struct soft *)(void *)device;
+	uint64_t deadline =
+	    timeout_ms < 0 ? UINT64_MAX : os_now_ns() + (uint64_t)timeout_ms * 1000000u;
+	struct pollfd *fds;
+	short found;
+	int more = 1;
+
+	if (!soft->port)
+		return POLLERR;
+	found = sync_and_look(soft, events);
+	if (found || timeout_ms == 0)
+		return found;
+	if (soft->spin_us)
+		found = spin(soft, events, deadline);
+	if (found)
+		return found;
+	fds = calloc(soft->port->num_tx + soft->port->num_rx, sizeof *fds);
+	if (!fds)
+		return error_set(-ENOMEM, "out of memory for a wait on \"%s\"", soft->port->name);
+	while (!found && more > 0) {
+		more = sleep_until(soft, events, deadline, fds);
+		if (more >= 0)
+			found = sync_and_look(soft, events);
+	}
+	free(fds);
+	return found || more >= 0 ? found : more;
+}
+
+static int watch_range(struct soft *soft, struct ring *rings, const struct soft_range *bound)
+{
+	for (uint32_t i = bound->first; i < bound->end; i++) {
+		struct pollfd wake = {.fd = -1};
+		int err = rings[i].port->kind->arm(&rings[i], &wake);
+
+		if (err < 0)
+			return err;
+		rings[i].evented = true;
+		if (wake.fd < 0)
+			continue;
+		err = os_pollset_add(soft->pollset, wake.fd, POLLIN);
+		if (err && err != -EEXIST) /* TX and RX of a socket are one descriptor */
+			return err;
+	}
+	return 0;
+}
+
+int soft_fd(struct device *device)
+{
+	struct soft *soft = (struct soft *)(void *)device;
+	int err;
+
+	if (soft->pollset >= 0)
+		return soft->pollset;
+	soft->pollset = os_pollset_create();
+	err = soft->pollset;
+	if (err >= 0)
+		err = watch_range(soft, soft->port->rx, &soft->rx);
+	if (err >= 0)
+		err = watch_range(soft, soft->port->tx, &soft->tx);
+	if (err >= 0)
+		return soft->pollset;
+	if (soft->pollset >= 0)
+		close(soft->pollset);
+	soft->pollset = -1;
+	return error_set(err, "cannot make a descriptor to wait on for \"%s\"", soft->port->name);
+}

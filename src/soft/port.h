@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a port kind implements, for those who write one. docs/adding-a-port-kind.md walks through
+ * src/soft/ports/null.c, the smallest.
+ *
+ * The core validates requests, lays out memory, checks the program's indexes before every sync and
+ * keeps statistics; a kind moves packets between its rings and wherever they come from. A kind is
+ * one file in src/soft/ports and one line in ports.def, and never includes another kind.
+ */
+#ifndef SOFT_PORT_H
+#define SOFT_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "region.h"
+#include "ring.h"
+
+/** A request after defaults and limits were applied; what a kind's open gets. */
+struct port_request {
+	const char *name;  /* the device name: "eth0", "x{1", "pipe{demo}", "loop:a" */
+	const char *ident; /* the part after the kind's prefix, or the whole name */
+	uint32_t tx_rings, rx_rings;
+	uint32_t host_tx_rings, host_rx_rings;
+	uint32_t tx_slots, rx_slots;
+	uint32_t buf_size;
+	uint32_t extra_bufs;
+	const char *directory; /* for shared objects; NULL: the user's own */
+};
+
+struct port {
+	const struct port_kind *kind;
+	char name[NETMAP_REQ_IFNAMSIZ];
+	char mode[64]; /* for people */
+	unsigned references;
+	struct region *region;
+	uint32_t num_tx, num_rx; /* all rings, host rings included and last */
+	uint32_t host_tx, host_rx;
+	uint32_t tx_slots, rx_slots;
+	struct ring *tx, *rx;
+	uint32_t *tx_users, *rx_users; /* descriptors per ring; PORT_EXCLUSIVE: one, and no more */
+	bool zero_copy;
+	void *state;       /* the kind's */
+	struct port *next; /* registry */
+};
+
+#define PORT_EXCLUSIVE UINT32_MAX
+
+struct port_kind {
+	const char *name;
+	/**
+	 * Acquire what the port stands for and call port_build(). On failure: a negative errno, a
+	 * message, and everything given back.
+	 */
+	int (*open)(struct port *port, const struct port_request *request);
+	/** Give back what open acquired. The core frees rings and region afterwards. */
+	void (*close)(struct port *port);
+	/** What handles call; RING_SYNCS defines them. */
+	int (*tx_entry)(struct loom_sync *sync);
+	int (*rx_entry)(struct loom_sync *sync);
+	/**
+	 * Prepare to sleep until the ring has news: fill in what to poll for (fd -1: nothing ever
+	 * comes), and look once more. 1: there is news already, do not sleep; 0: armed; or an error.
+	 */
+	int (*arm)(struct ring *ring, struct pollfd *out);
+};
+
+/** Where the rings of a port stand in a region's plan. */
+struct port_layout {
+	struct region *region;
+	uint32_t first_tx, first_rx; /* region ring numbers */
+};
+
+/** Allocate and initialise ring structs over a laid-out region, which the port then owns. */
+int port_build(struct port *port, const struct port_request *request, const struct port_layout *at);
+
+/**
+ * The usual case: a private region, RX slots after TX slots, buffers in order, rings empty.
+ * With mirrored, RX ring k has the slot pages of TX ring k.
+ */
+int port_build_private(struct port *port, const struct port_request *request, bool mirrored);
+
+/**
+ * How many buffers to lay out for those wanted: reserved ones included, and a power of two, so that the
+ * data path's single compare lets every valid index pass. Untouched buffers cost no memory.
+ */
+uint32_t port_buffers_for(uint64_t wanted);
+
+/** Undo port_build(). */
+void port_unbuild(struct port *port);
+
+#define PORT_KIND(kind) extern const struct port_kind port_kind_##kind;
+#include "ports/ports.def"
+#undef PORT_KIND
+
+#endif

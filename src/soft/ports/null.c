@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * null: a port that swallows what is sent and never receives. The smallest port kind and the one to
+ * read first; docs/adding-a-port-kind.md walks through it.
+ */
+#include "../port.h"
+
+static int null_open(struct port *port, const struct port_request *request)
+{
+	return port_build_private(port, request, false);
+}
+
+static void null_close(struct port *port)
+{
+	(void)port;
+}
+
+/* Everything up to the program's head is gone at once: one slot stays empty, the rest is free. */
+static int null_txsync(struct ring *r)
+{
+	r->common.stats.packets += ring_distance(r, r->hwcur, r->rhead);
+	r->hwcur = r->rhead;
+	r->hwtail = ring_prev(r, r->rhead);
+	return 0;
+}
+
+static int null_rxsync(struct ring *r)
+{
+	r->hwcur = r->rhead;
+	return 0;
+}
+
+static int null_arm(struct ring *r, struct pollfd *out)
+{
+	out->fd = -1;
+	out->events = 0;
+	return ring_ready(r);
+}
+
+RING_SYNCS(null)
+
+const struct port_kind port_kind_null = {
+    .name = "null",
+    .open = null_open,
+    .close = null_close,
+    .tx_entry = null_tx_entry,
+    .rx_entry = null_rx_entry,
+    .arm = null_arm,
+};

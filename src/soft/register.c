@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* REGISTER: binding a descriptor to some rings of a port, and letting go of them. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/error.h"
+#include "soft.h"
+
+static uint32_t or_default(uint32_t value, uint32_t fallback, uint32_t most)
+{
+	if (value == 0)
+		return fallback;
+	return value < most ? value : most;
+}
+
+static bool wants_host(uint32_t mode)
+{
+	return mode == NR_REG_SW || mode == NR_REG_NIC_SW || mode == NR_REG_ONE_SW;
+}
+
+static void request_fill(struct port_request *out, const struct nmreq_header *header,
+    const struct nmreq_register *reg, const struct device_opt_soft *soft)
+{
+	*out = (struct port_request){
+	    .name = header->nr_name,
+	    .tx_rings = or_default(reg->nr_tx_rings, 1, SOFT_RINGS_MAX),
+	    .rx_rings = or_default(reg->nr_rx_rings, 1, SOFT_RINGS_MAX),
+	    .tx_slots = or_default(reg->nr_tx_slots, SOFT_SLOTS_DEFAULT, SOFT_SLOTS_MAX),
+	    .rx_slots = or_default(reg->nr_rx_slots, SOFT_SLOTS_DEFAULT, SOFT_SLOTS_MAX),
+	    .host_tx_rings = reg->nr_host_tx_rings,
+	    .host_rx_rings = reg->nr_host_rx_rings,
+	    .buf_size = SOFT_BUF_DEFAULT,
+	    .extra_bufs = or_default(reg->nr_extra_bufs, 0, SOFT_EXTRA_MAX),
+	};
+	if (soft && soft->buffer_size)
+		out->buf_size = soft->buffer_size;
+	if (soft)
+		out->directory = soft->directory;
+}
+
+/* Options arrive as a list; each gets its own status. */
+static int options_read(const struct nmreq_header *header, const struct device_opt_soft **soft)
+{
+	struct nmreq_option *option = (void *)(uintptr_t)header->nr_options;
+	int err = 0;
+
+	for (; option; option = (void *)(uintptr_t)option->nro_next) {
+		if (option->nro_reqtype == DEVICE_OPT_SOFT) {
+			*soft = (const void *)option;
+			option->nro_status = 0;
+			continue;
+		}
+		option->nro_status = option->nro_reqtype == 0 ? EINVAL : EOPNOTSUPP;
+		err = error_set(-(int)option->nro_status,
+		    "option %u is not served by the soft device", option->nro_reqtype);
+	}
+	return err;
+}
+
+/* The rings of one direction that a mode selects; end <= first selects none. */
+static struct soft_range select_rings(uint32_t mode, uint32_t ringid, uint32_t all, uint32_t host)
+{
+	uint32_t nic = all - host;
+
+	switch (mode) {
+	case NR_REG_ALL_NIC:
+		return (struct soft_range){0, nic};
+	case NR_REG_SW:
+		return (struct soft_range){nic, all};
+	case NR_REG_NIC_SW:
+		return (struct soft_range){0, all};
+	case NR_REG_ONE_NIC:
+		return ringid < nic ? (struct soft_range){ringid, ringid + 1}
+				    : (struct soft_range){0, 0};
+	default: /* NR_REG_ONE_SW */
+		return ringid < host ? (struct soft_range){nic + ringid, nic + ringid + 1}
+				     : (struct soft_range){0, 0};
+	}
+}
+
+static bool is_empty(const struct soft_range *range)
+{
+	return range->end <= range->first;
+}
+
+static int ranges_set(struct soft *soft, const struct port *port, const struct nmreq_register *reg)
+{
+	uint32_t mode = reg->nr_mode, ringid = reg->nr_ringid;
+	uint64_t only = reg->nr_flags & (NR_TX_RINGS_ONLY | NR_RX_RINGS_ONLY);
+
+	if (wants_host(mode) && port->host_tx + port->host_rx == 0)
+		return error_set(-EINVAL, "port \"%s\" has no host rings", port->name);
+	soft->tx = select_rings(mode, ringid, port->num_tx, port->host_tx);
+	soft->rx = select_rings(mode, ringid, port->num_rx, port->host_rx);
+	if (is_empty(&soft->tx) && is_empty(&soft->rx))
+		return error_set(-EINVAL, "port \"%s\" has no ring %u (%u TX, %u RX)", port->name,
+		    ringid, port->num_tx - port->host_tx, port->num_rx - port->host_rx);
+	if (only == NR_TX_RINGS_ONLY)
+		soft->rx = (struct soft_range){0, 0};
+	if (only == NR_RX_RINGS_ONLY)
+		soft->tx = (struct soft_range){0, 0};
+	return 0;
+}
+
+static bool in_use(const uint32_t *users, const struct soft_range *range, bool exclusive)
+{
+	for (uint32_t i = range->first; i < range->end; i++)
+		if (users[i] == PORT_EXCLUSIVE || (exclusive && users[i] > 0))
+			return true;
+	return false;
+}
+
+static void use(uint32_t *users, const struct soft_range *range, bool exclusive)
+{
+	for (uint32_t i = range->first; i < range->end; i++)
+		users[i] = exclusive ? PORT_EXCLUSIVE : users[i] + 1;
+}
+
+static void unuse(uint32_t *users, const struct soft_range *range)
+{
+	for (uint32_t i = range->first; i < range->end; i++)
+		users[i] = users[i] == PORT_EXCLUSIVE ? 0 : users[i] - 1;
+}
+
+#define CONST_SET(type, field, value) (*(type *)(uintptr_t) & (field) = (type)(value))
+
+/* Offsets from the netmap_if to rings[first, end), 0 for those not bound. */
+static ssize_t *offsets_fill(const struct netmap_if *nifp, ssize_t *out, struct ring *rings,
+    uint32_t n, const struct soft_range *bound)
+{
+	for (uint32_t i = 0; i < n; i++)
+		*out++ = i >= bound->first && i < bound->end
+			     ? (const uint8_t *)rings[i].common.ring - (const uint8_t *)nifp
+			     : 0;
+	return out;
+}
+
+static void if_fill(struct soft *soft, const struct port *port)
+{
+	struct netmap_if *nifp = soft->nifp;
+	ssize_t *offsets = (ssize_t *)(uintptr_t)nifp->ring_ofs;
+
+	memcpy(nifp->ni_name, port->name, strnlen(port->name, sizeof nifp->ni_name - 1));
+	CONST_SET(uint32_t, nifp->ni_flags, NI_PRIV_MEM);
+	CONST_SET(uint32_t, nifp->ni_tx_rings, port->num_tx - port->host_tx);
+	CONST_SET(uint32_t, nifp->ni_rx_rings, port->num_rx - port->host_rx);
+	CONST_SET(uint32_t, nifp->ni_host_tx_rings, port->host_tx);
+	CONST_SET(uint32_t, nifp->ni_host_rx_rings, port->host_rx);
+	offsets = offsets_fill(nifp, offsets, port->tx, port->num_tx, &soft->tx);
+	offsets_fill(nifp, offsets, port->rx, port->num_rx, &soft->rx);
+}
+
+static void reply_fill(struct nmreq_register *reg, const struct soft *soft, const struct port *port)
+{
+	reg->nr_offset = (uint64_t)((const uint8_t *)soft->nifp - port->region->base);
+	reg->nr_memsize = port->region->size;
+	reg->nr_tx_slots = port->tx_slots;
+	reg->nr_rx_slots = port->rx_slots;
+	reg->nr_tx_rings = (uint16_t)(port->num_tx - port->host_tx);
+	reg->nr_rx_rings = (uint16_t)(port->num_rx - port->host_rx);
+	reg->nr_host_tx_rings = (uint16_t)port->host_tx;
+	reg->nr_host_rx_rings = (uint16_t)port->host_rx;
+	reg->nr_mem_id = (uint16_t)port->region->id;
+	reg->nr_extra_bufs = soft->extra_bufs;
+}
+
+/* Everything after the port is found; on failure only the port reference is left to give back. */
+static int bind_rings(struct soft *soft, struct port *port, struct nmreq_register *reg)
+{
+	bool exclusive = reg->nr_flags & NR_EXCLUSIVE;
+	int err = ranges_set(soft, port, reg);
+
+	if (err)
+		return err;
+	if (in_use(port->tx_users, &soft->tx, exclusive) ||
+	    in_use(port->rx_users, &soft->rx, exclusive))
+		return error_set(-EBUSY, "rings of \"%s\" are in use%s", port->name,
+		    exclusive ? ", so they cannot be had exclusively" : " exclusively");
+	soft->nifp = region_if_take(port->region);
+	if (!soft->nifp)
+		return error_set(
+		    -ENOMEM, "port \"%s\" is open %u times already", port->name, REGION_MAX_IFS);
+	use(port->tx_users, &soft->tx, exclusive);
+	use(port->rx_users, &soft->rx, exclusive);
+	if_fill(soft, port);
+	soft->extra_bufs = region_buffers_take(port->region,
+	    or_default(reg->nr_extra_bufs, 0, SOFT_EXTRA_MAX), &soft->nifp->ni_bufs_head);
+	soft->port = port;
+	soft->mode = reg->nr_mode;
+	soft->flags = reg->nr_flags;
+	reply_fill(reg, soft, port);
+	return 0;
+}
+
+static int mode_check(uint32_t mode)
+{
+	if (mode == NR_REG_ALL_NIC || mode == NR_REG_ONE_NIC || wants_host(mode))
+		return 0;
+	return error_set(-EINVAL, "register mode %u is not one that the soft device serves", mode);
+}
+
+int soft_register(struct soft *soft, struct nmreq_header *header)
+{
+	struct nmreq_register *reg = (void *)(uintptr_t)header->nr_body;
+	const struct device_opt_soft *options = NULL;
+	struct port_request request;
+	struct port *port;
+	int err;
+
+	if (soft->port)
+		return error_set(
+		    -EBUSY, "this descriptor is bound to \"%s\" already", soft->port->name);
+	err = options_read(header, &options);
+	if (!err)
+		err = mode_check(reg->nr_mode);
+	if (err)
+		return err;
+	request_fill(&request, header, reg, options);
+	if (options && options->spin_us)
+		soft->spin_us = options->spin_us == LOOM_SPIN_NONE ? 0 : options->spin_us;
+	registry_lock();
+	err = registry_get(&request, soft->tried, sizeof soft->tried, &port);
+	if (!err) {
+		err = bind_rings(soft, port, reg);
+		if (err)
+			registry_put(port);
+	}
+	registry_unlock();
+	return err;
+}
+
+void soft_unregister(struct soft *soft)
+{
+	struct port *port = soft->port;
+
+	if (!port)
+		return;
+	registry_lock();
+	unuse(port->tx_users, &soft->tx);
+	unuse(port->rx_users, &soft->rx);
+	region_buffers_give(port->region, soft->nifp->ni_bufs_head, soft->extra_bufs);
+	region_if_give(port->region, soft->nifp);
+	registry_put(port);
+	registry_unlock();
+	soft->port = NULL;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which ports are open in this process, and which kind serves a name. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/error.h"
+#include "soft.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct port *ports;
+
+static const struct port_kind *const kinds[] = {
+#define PORT_KIND(kind) &port_kind_##kind,
+#include "ports/ports.def"
+#undef PORT_KIND
+};
+
+#define NUM_KINDS (sizeof kinds / sizeof kinds[0])
+
+void registry_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void registry_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static const struct port_kind *kind_named(const char *name, size_t len)
+{
+	for (size_t i = 0; i < NUM_KINDS; i++)
+		if (strlen(kinds[i]->name) == len && memcmp(kinds[i]->name, name, len) == 0)
+			return kinds[i];
+	return NULL;
+}
+
+/* Interfaces are served by the first kind here that works; each refusal is kept. */
+static const char *const interface_kinds[] = {"packet"};
+
+static int port_open(
+    const struct port_kind *kind, const struct port_request *request, struct port **out)
+{
+	struct port *port = calloc(1, sizeof *port);
+	int err;
+
+	if (!port)
+		return error_set(-ENOMEM, "out of memory for port \"%s\"", request->name);
+	port->kind = kind;
+	port->references = 1;
+	snprintf(port->name, sizeof port->name, "%s", request->name);
+	err = kind->open(port, request);
+	if (err) {
+		free(port);
+		return err;
+	}
+	*out = port;
+	return 0;
+}
+
+static int interface_open(
+    const struct port_request *request, char *tried, size_t tried_size, struct port **out)
+{
+	int err = error_set(-EOPNOTSUPP,
+	    "no port kind of this build serves the interface \"%s\" (built without the packet "
+	    "kind)",
+	    request->name);
+
+	for (size_t i = 0; i < sizeof interface_kinds / sizeof interface_kinds[0]; i++) {
+		const struct port_kind *kind =
+		    kind_named(interface_kinds[i], strlen(interface_kinds[i]));
+		size_t used = strlen(tried);
+
+		if (!kind)
+			continue;
+		err = port_open(kind, request, out);
+		if (!err)
+			return 0;
+		snprintf(tried + used, tried_size - used, "%s%s: %s", used ? "; " : "", kind->name,
+		    loom_error());
+	}
+	return err;
+}
+
+/* "kind:ident", a pipe by its braces, or else an interface. */
+static int open_by_name(
+    const struct port_request *wanted, char *tried, size_t tried_size, struct port **out)
+{
+	struct port_request request = *wanted;
+	const char *colon = strchr(request.name, ':');
+	const struct port_kind *kind = NULL;
+
+	if (colon)
+		kind = kind_named(request.name, (size_t)(colon - request.name));
+	if (kind) {
+		request.ident = colon + 1;
+		return port_open(kind, &request, out);
+	}
+	request.ident = request.name;
+	if (strpbrk(request.name, "{}"))
+		return port_open(&port_kind_pipe, &request, out);
+	if (strncmp(request.name, NM_BDG_NAME, strlen(NM_BDG_NAME)) == 0)
+		return error_set(-EOPNOTSUPP,
+		    "port \"%s\": this build has no software switch; use a pipe, \"pipe{name}\"",
+		    request.name);
+	if (colon)
+		return error_set(-EINVAL, "port \"%s\": no port kind is called \"%.*s\"",
+		    request.name, (int)(colon - request.name), request.name);
+	return interface_open(&request, tried, tried_size, out);
+}
+
+/* A mission pipe is not shared by name: each open takes the end that is free. */
+static bool shareable(const char *name)
+{
+	size_t len = strlen(name);
+
+	return !(strncmp(name, "pipe{", 5) == 0 && len > 6 && name[len - 1] == '}');
+}
+
+int registry_get(
+    const struct port_request *request, char *tried, size_t tried_size, struct port **out)
+{
+	int err;
+
+	for (struct port *port = ports; port && shareable(request->name); port = port->next)
+		if (strcmp(port->name, request->name) == 0) {
+			port->references++;
+			*out = port;
+			return 0;
+		}
+	err = open_by_name(request, tried, tried_size, out);
+	if (err)
+		return err;
+	(*out)->next = ports;
+	ports = *out;
+	return 0;
+}
+
+void registry_put(struct port *port)
+{
+	struct port **at = &ports;
+
+	if (--port->references > 0)
+		return;
+	while (*at != port)
+		at = &(*at)->next;
+	*at = port->next;
+	port->kind->close(port);
+	port_unbuild(port);
+	free(port);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The rare paths of a ring: start, reset after bad indexes, arming, checking slots. */
+#include "ring.h"
+
+#include "port.h"
+
+void ring_start(struct ring *r, uint32_t head, uint32_t tail)
+{
+	struct netmap_ring *user = r->common.ring;
+
+	r->rhead = r->rcur = r->hwcur = head;
+	r->hwtail = tail;
+	user->head = user->cur = head;
+	user->tail = tail;
+}
+
+/* Slots whose buffer or length cannot be right; cleared, as the module does. */
+static bool clear_bad_slots(struct ring *r)
+{
+	const struct region *region = r->port->region;
+	struct netmap_slot *slots = r->common.ring->slot;
+	bool found = false;
+
+	for (uint32_t i = 0; i < r->num_slots; i++) {
+		uint32_t index = __atomic_load_n(&slots[i].buf_idx, __ATOMIC_RELAXED);
+
+		if (index < REGION_FIRST_BUFFER || index >= region->num_bufs) {
+			slots[i].buf_idx = 0;
+			slots[i].len = 0;
+			ring_drop(r, LOOM_DROP_BAD_INDEX, 1);
+			found = true;
+		} else if (slots[i].len > region->buf_size) {
+			slots[i].len = 0;
+			ring_drop(r, LOOM_DROP_BAD_LENGTH, 1);
+			found = true;
+		}
+	}
+	return found;
+}
+
+int ring_reinit(struct ring *r)
+{
+	struct netmap_ring *user = r->common.ring;
+	uint32_t head = __atomic_load_n(&user->head, __ATOMIC_RELAXED);
+	uint32_t cur = __atomic_load_n(&user->cur, __ATOMIC_RELAXED);
+	bool in_range = head < r->num_slots && cur < r->num_slots;
+
+	if (in_range && !clear_bad_slots(r)) {
+		r->rhead = head;
+		r->rcur = cur;
+	} else {
+		r->rhead = r->rcur = r->hwcur;
+		user->head = user->cur = r->hwcur;
+	}
+	user->tail = r->hwtail;
+	return -EINVAL;
+}
+
+bool ring_arm_evented(struct ring *r)
+{
+	struct pollfd unused;
+
+	return r->port->kind->arm(r, &unused) > 0;
+}
+
+uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t *flags)
+{
+	const struct region *region = r->port->region;
+	uint64_t word = loom_slot_word(&r->common.ring->slot[index]);
+	uint32_t buffer = (uint32_t)word;
+
+	*len = (uint16_t)(word >> 32);
+	*flags = (uint16_t)(word >> 48);
+	if (buffer < REGION_FIRST_BUFFER || buffer >= region->num_bufs) {
+		ring_drop(r, LOOM_DROP_BAD_INDEX, 1);
+		return NULL;
+	}
+	if (*len > region->buf_size) {
+		ring_drop(r, LOOM_DROP_BAD_LENGTH, 1);
+		return NULL;
+	}
+	return region_buffer(region, buffer);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The soft device's side of a ring, and the frame around every sync.
+ *
+ * The program's side (struct netmap_ring) is only believed after ring_tx_begin/ring_rx_begin: they
+ * read head and cur once, check them against the device's own copies and keep the result in rhead
+ * and rcur. A port kind's txsync and rxsync then move hwcur and hwtail:
+ *
+ *   TX: slots [hwcur, rhead) are to be sent;       hwtail = last slot the program may fill
+ *   RX: slots [hwcur, rhead) are to be given back; hwtail = end of what was received
+ */
+#ifndef SOFT_RING_H
+#define SOFT_RING_H
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <pktloom/ring.h>
+
+#include "../device/device.h"
+#include "../os/os.h"
+
+struct port;
+
+struct ring {
+	struct device_ring common; /* first */
+	struct port *port;
+	void *state; /* the port kind's own */
+	uint32_t num_slots;
+	uint32_t rhead, rcur; /* the program's head and cur, checked */
+	uint32_t hwcur, hwtail;
+	uint16_t index; /* among the rings of its direction */
+	bool tx;
+	bool evented; /* loom_port_fd() is in use: a sync that finds nothing arms the wakeup */
+} __attribute__((aligned(128))); /* rings are synced by different threads */
+
+static inline uint32_t ring_prev(const struct ring *r, uint32_t index)
+{
+	return index == 0 ? r->num_slots - 1 : index - 1;
+}
+
+static inline uint32_t ring_next(const struct ring *r, uint32_t index)
+{
+	return loom_ring_next(index, r->num_slots);
+}
+
+static inline uint32_t ring_distance(const struct ring *r, uint32_t from, uint32_t to)
+{
+	return loom_ring_distance(from, to, r->num_slots);
+}
+
+static inline void ring_drop(struct ring *r, enum loom_drop reason, uint64_t n)
+{
+	r->common.stats.drops[reason] += n;
+}
+
+/** Take over a ring whose header, slots and positions are set; the program sees [head, tail). */
+void ring_start(struct ring *r, uint32_t head, uint32_t tail);
+
+/**
+ * netmap's answer to a bad head or cur. In range but out of order: believed at the next sync.
+ * Outside the ring: put back to the device's own, and slots with a bad index or length cleared.
+ *
+ * @return -EINVAL, always: the sync it interrupts has failed
+ */
+int ring_reinit(struct ring *r);
+
+/** Arm the wakeup of an evented ring that has nothing to do; true: news came meanwhile. */
+bool ring_arm_evented(struct ring *r);
+
+/**
+ * A slot's buffer and length, checked against the region; NULL (and a counted drop) if they do not
+ * hold. The length is the caller's copy: the slot may change under it.
+ */
+uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t *flags);
+
+/* head and cur must follow the last accepted head, in this order, within what the program owns. */
+static inline bool ring_in_order(const struct ring *r, uint32_t head, uint32_t cur)
+{
+	uint32_t to_head = ring_distance(r, r->rhead, head);
+	uint32_t to_cur = ring_distance(r, r->rhead, cur);
+	uint32_t owned = ring_distance(r, r->rhead, r->hwtail);
+
+	return to_head <= to_cur && to_cur <= owned;
+}
+
+/** Read the program's head and cur once; 0, or -EINVAL after ring_reinit(). */
+static inline int ring_begin(struct ring *r)
+{
+	struct netmap_ring *user = r->common.ring;
+	uint32_t head = __atomic_load_n(&user->head, __ATOMIC_RELAXED);
+	uint32_t cur = __atomic_load_n(&user->cur, __ATOMIC_RELAXED);
+
+	if (LOOM_UNLIKELY(
+		head >= r->num_slots || cur >= r->num_slots || !ring_in_order(r, head, cur)))
+		return ring_reinit(r);
+	r->rhead = head;
+	r->rcur = cur;
+	return 0;
+}
+
+/** Show the program the device's tail, whatever it wrote there itself. */
+static inline void ring_finish(struct ring *r)
+{
+	struct netmap_ring *user = r->common.ring;
+
+	if (user->tail != r->hwtail)
+		user->tail = r->hwtail;
+	r->common.stats.syncs++;
+}
+
+/** Whether the program has something to do: packets to take, or room to fill. */
+static inline bool ring_ready(const struct ring *r)
+{
+	return r->rcur != r->hwtail;
+}
+
+static inline int ring_sync(struct ring *r, int (*move)(struct ring *))
+{
+	int err = ring_begin(r);
+
+	if (LOOM_UNLIKELY(err))
+		return err;
+	err = move(r);
+	if (LOOM_UNLIKELY(r->evented && !err && !ring_ready(r) && ring_arm_evented(r)))
+		err = move(r);
+	ring_finish(r);
+	return err;
+}
+
+/** Defines name_tx_entry and name_rx_entry: what a handle's sync calls, the kind's move inlined. */
+#define RING_SYNCS(name)                                                                           \
+	static int name##_tx_entry(struct loom_sync *sync)                                         \
+	{                                                                                          \
+		return ring_sync((struct ring *)(void *)sync, name##_txsync);                      \
+	}                                                                                          \
+	static int name##_rx_entry(struct loom_sync *sync)                                         \
+	{                                                                                          \
+		return ring_sync((struct ring *)(void *)sync, name##_rxsync);                      \
+	}
+
+#endif

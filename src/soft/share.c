@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Finding, making and removing shared objects; the rules are in share.h. */
+#include "share.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../base/error.h"
+#include "../os/os.h"
+
+#define LOCK_TIMEOUT_MS 5000
+#define USER_BYTE       0u
+#define END_BYTE        1u
+
+/* File names keep letters, digits and the braces of pipes; anything else becomes %xx. */
+static void encode(const char *key, char *out, size_t size)
+{
+	size_t used = 0;
+
+	for (; *key && used + 4 < size; key++) {
+		unsigned char c = (unsigned char)*key;
+
+		if (isalnum(c) || strchr("_-{}", c))
+			out[used++] = (char)c;
+		else
+			used += (size_t)snprintf(out + used, size - used, "%%%02x", c);
+	}
+	out[used] = 0;
+}
+
+static void directory_name(const char *wanted, char *out, size_t size)
+{
+	const char *fromenv = getenv("PKTLOOM_DIR");
+
+	if (!wanted && fromenv && *fromenv)
+		wanted = fromenv;
+	if (wanted)
+		snprintf(out, size, "%s", wanted);
+	else
+		snprintf(out, size, "%s/pktloom-%u", os_shared_root(), (unsigned)geteuid());
+}
+
+/*
+ * Only a directory that nobody else can write may hold objects: who can write it could put files
+ * there that are truncated while they are mapped, which kills a reader.
+ */
+static int directory_open(const char *wanted)
+{
+	char name[PATH_MAX];
+	struct stat st;
+	int fd;
+
+	directory_name(wanted, name, sizeof name);
+	if (mkdir(name, 0700) != 0 && errno != EEXIST)
+		return error_set(-errno, "cannot make the directory %s for shared objects: %s",
+		    name, strerror(errno));
+	fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(-errno, "cannot open the directory %s for shared objects: %s",
+		    name, strerror(errno));
+	if (fstat(fd, &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 022)) {
+		close(fd);
+		return error_set(-EPERM,
+		    "the directory %s for shared objects must belong to you and be writable by "
+		    "nobody "
+		    "else (chmod 700); PKTLOOM_DIR names another one",
+		    name);
+	}
+	return fd;
+}
+
+static bool in_use(int dirfd, const char *file)
+{
+	int fd = openat(dirfd, file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	int held;
+
+	if (fd < 0)
+		return errno != ENOENT; /* not ours to judge: leave it alone */
+	held = os_lock_held(fd, USER_BYTE);
+	close(fd);
+	return held != 0;
+}
+
+/* Remove dead objects and wakeups without an object. The directory is locked. */
+static void sweep(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		char object[NAME_MAX + 1];
+
+		snprintf(
+		    object, sizeof object, "%.*s", (int)strcspn(entry->d_name, "."), entry->d_name);
+		if (*object && !in_use(dirfd, object))
+			unlinkat(dirfd, entry->d_name, 0);
+	}
+	closedir(dir);
+}
+
+static int take_end(struct share *share, int end)
+{
+	int err = -EAGAIN;
+
+	for (unsigned e = 0; e < 2 && err == -EAGAIN; e++) {
+		if (end != SHARE_ANY_END && e != (unsigned)end)
+			continue;
+		share->end = e;
+		err = os_lock_byte(share->fd, END_BYTE + e, true);
+	}
+	return err;
+}
+
+static int take(struct share *share, const char *key, int end)
+{
+	int err;
+
+	share->fd = openat(share->dirfd, share->file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (share->fd < 0 && errno == ENOENT) {
+		share->created = true;
+		share->fd = openat(share->dirfd, share->file,
+		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	}
+	if (share->fd < 0)
+		return error_set(
+		    -errno, "cannot open the shared object of \"%s\": %s", key, strerror(errno));
+	err = os_lock_byte(share->fd, USER_BYTE, false);
+	if (!err)
+		err = take_end(share, end);
+	if (err == -EAGAIN)
+		return error_set(-EBUSY,
+		    end == SHARE_ANY_END
+			? "both ends of \"%s\" are taken; close one, or choose another name"
+			: "this end of \"%s\" is taken by another process; open the other end, or "
+			  "choose another name",
+		    key);
+	if (err)
+		return error_set(
+		    err, "cannot lock the shared object of \"%s\": %s", key, strerror(-err));
+	return 0;
+}
+
+int share_open(struct share *share, const char *directory, const char *key, int end)
+{
+	int err;
+
+	*share = (struct share){.fd = -1};
+	encode(key, share->file, sizeof share->file);
+	share->dirfd = directory_open(directory);
+	if (share->dirfd < 0)
+		return share->dirfd;
+	err = os_directory_lock(share->dirfd, LOCK_TIMEOUT_MS);
+	if (err) {
+		close(share->dirfd);
+		return error_set(err, "the directory of shared objects stays locked by another "
+				      "process (is one stopped "
+				      "while it opens a port?)");
+	}
+	sweep(share->dirfd);
+	err = take(share, key, end);
+	if (err) {
+		if (share->fd >= 0)
+			close(share->fd);
+		os_directory_unlock(share->dirfd);
+		close(share->dirfd);
+	}
+	return err;
+}
+
+void share_ready(const struct share *share)
+{
+	os_directory_unlock(share->dirfd);
+}
+
+int share_reopen(const struct share *share)
+{
+	int fd = openat(share->dirfd, share->file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? error_set(-errno, "cannot open %s again: %s", share->file, strerror(errno))
+		      : fd;
+}
+
+void share_close(struct share *share)
+{
+	/* Where the lock cannot be had, the next one to come sweeps for us. */
+	bool locked = os_directory_lock(share->dirfd, LOCK_TIMEOUT_MS) == 0;
+
+	close(share->fd);
+	if (locked)
+		sweep(share->dirfd);
+	close(share->dirfd); /* unlocks */
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Objects that processes find by name: files in one directory per user (mode 0700).
+ *
+ *   DIR/KEY          the object's memory
+ *   DIR/KEY.…        its wakeups, made when somebody first sleeps
+ *
+ * Every user holds a shared lock on byte 0 of the object, and an exclusive one on byte 1 + end for
+ * the end it has taken. Locks die with their process, so an object nobody has locked is dead,
+ * whatever happened to its users; whoever next opens or closes anything in the directory removes it.
+ * Creating, taking and removing happen under a lock on the directory, held for microseconds.
+ */
+#ifndef SOFT_SHARE_H
+#define SOFT_SHARE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SHARE_ANY_END (-1)
+
+struct share {
+	int dirfd;
+	int fd;       /* the object's memory */
+	unsigned end; /* 0 or 1 */
+	bool created; /* by this call: it has no size and no content yet */
+	char file[NAME_MAX + 1];
+};
+
+/**
+ * Open or create the object `key` and take one of its ends; the directory stays locked until
+ * share_ready(), so that a creator can fill the object unseen.
+ *
+ * @param directory  NULL: PKTLOOM_DIR from the environment, or the user's own
+ * @param end        0, 1, or SHARE_ANY_END for whichever is free, 0 first
+ * @return 0; -EBUSY the end is taken; -EPERM the directory is not the user's alone; …
+ */
+int share_open(struct share *share, const char *directory, const char *key, int end);
+void share_ready(const struct share *share);
+
+/**
+ * Another descriptor of the object, to map it through: a mapping keeps the description that it was
+ * made with alive, and with that its locks, so share.fd itself must never be mapped.
+ */
+int share_reopen(const struct share *share);
+
+/** Let go; the last user removes the object. Also undoes a share_open() that was not made ready. */
+void share_close(struct share *share);
+
+#endif

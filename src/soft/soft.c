@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The soft device as the waist sees it. */
+#include "soft.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/error.h"
+
+static struct soft *soft_of(struct device *device)
+{
+	return (struct soft *)(void *)device;
+}
+
+static int soft_map(struct device *device, struct device_map *out)
+{
+	const struct soft *soft = soft_of(device);
+	const struct region *region;
+
+	if (!soft->port)
+		return error_set(-EINVAL, "the descriptor is not bound to a port");
+	region = soft->port->region;
+	*out = (struct device_map){
+	    .base = region->base,
+	    .size = region->size,
+	    .nifp = soft->nifp,
+	    .buffers = region_buffer(region, 0),
+	    .num_bufs = region->num_bufs,
+	    .buf_size = region->buf_size,
+	    .region = region,
+	};
+	return 0;
+}
+
+static struct device_ring *soft_ring(struct device *device, bool tx, unsigned index)
+{
+	const struct soft *soft = soft_of(device);
+	const struct soft_range *bound = tx ? &soft->tx : &soft->rx;
+	struct ring *rings = tx ? soft->port->tx : soft->port->rx;
+
+	return index >= bound->first && index < bound->end ? &rings[index].common : NULL;
+}
+
+static void soft_describe(const struct device *device, struct loom_info *info)
+{
+	const struct soft *soft = (const struct soft *)(const void *)device;
+	const struct port *port = soft->port;
+	size_t used = strlen(info->tried);
+
+	snprintf(info->device, sizeof info->device, "soft");
+	snprintf(info->kind, sizeof info->kind, "%s", port->kind->name);
+	snprintf(info->mode, sizeof info->mode, "%s", port->mode);
+	if (soft->tried[0])
+		snprintf(info->tried + used, sizeof info->tried - used, "%s%s", used ? "; " : "",
+		    soft->tried);
+	info->zero_copy = port->zero_copy;
+	info->region = port->region->id;
+	info->region_size = port->region->size;
+}
+
+static void soft_close(struct device *device)
+{
+	struct soft *soft = soft_of(device);
+
+	if (soft->pollset >= 0)
+		close(soft->pollset);
+	soft_unregister(soft);
+	free(soft);
+}
+
+static const struct device_ops soft_ops = {
+    .name = "soft",
+    .control = soft_control,
+    .map = soft_map,
+    .ring = soft_ring,
+    .sync = soft_sync,
+    .poll = soft_poll,
+    .fd = soft_fd,
+    .describe = soft_describe,
+    .close = soft_close,
+};
+
+int soft_open(struct device **out)
+{
+	struct soft *soft = calloc(1, sizeof *soft);
+
+	if (!soft)
+		return error_set(-ENOMEM, "out of memory for a soft device");
+	soft->device.ops = &soft_ops;
+	soft->pollset = -1;
+	soft->spin_us = SOFT_SPIN_US;
+	*out = &soft->device;
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The soft device: netmap in user space. One struct soft is one descriptor of /dev/netmap. */
+#ifndef SOFT_SOFT_H
+#define SOFT_SOFT_H
+
+#include <stdbool.h>
+
+#include "../device/device.h"
+#include "port.h"
+
+#define SOFT_SLOTS_DEFAULT 1024u
+#define SOFT_SLOTS_MIN     2u
+#define SOFT_SLOTS_MAX     4096u /* the module's own limit */
+#define SOFT_RINGS_MAX     256u
+#define SOFT_BUF_DEFAULT   2048u
+#define SOFT_BUF_MIN       64u
+#define SOFT_BUF_MAX       65472u /* slot.len has 16 bits; buffers are multiples of 64 */
+#define SOFT_SPIN_US       50u    /* about what a sleep and a wakeup cost: bench/rows/pipe_rtt */
+#define SOFT_EXTRA_MAX     524288u
+
+/** Rings [first, end) of one direction that a descriptor has bound. */
+struct soft_range {
+	uint32_t first, end;
+};
+
+struct soft {
+	struct device device; /* first */
+	struct port *port;    /* NULL while unbound */
+	struct netmap_if *nifp;
+	struct soft_range tx, rx;
+	uint64_t flags; /* NR_* of the registration */
+	uint32_t mode;
+	uint32_t extra_bufs;
+	uint32_t spin_us;
+	int pollset; /* -1 until loom_port_fd() */
+	bool error;  /* a ring was reset since the last poll */
+	char tried[256];
+};
+
+/* control.c */
+int soft_control(struct device *device, struct nmreq_header *header);
+
+/* register.c */
+int soft_register(struct soft *soft, struct nmreq_header *header);
+void soft_unregister(struct soft *soft);
+
+/* poll.c */
+int soft_sync(struct device *device, bool tx);
+int soft_poll(struct device *device, short events, int timeout_ms);
+int soft_fd(struct device *device);
+
+/* registry.c: ports by name, within the process */
+
+/** Serialises opening and closing of ports; held by the caller of the next two. */
+void registry_lock(void);
+void registry_unlock(void);
+
+/** The port of that name, opened if need be, with one more reference. */
+int registry_get(
+    const struct port_request *request, char *tried, size_t tried_size, struct port **out);
+void registry_put(struct port *port);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pktloom's own headers, as C, against netmap's layouts and numbers. All of it at compile time.
+ * net/netmap.h comes first, because it has to stand alone.
+ */
+#include <pktloom/compat/net/netmap.h>
+
+#define NETMAP_WITH_LIBS
+#include <pktloom/compat/net/netmap_user.h>
+
+#include "abi_assert.h"
+
+int main(void)
+{
+	return 0;
+}
