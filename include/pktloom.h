@@ -13,12 +13,14 @@
  *
  * <pktloom/port.h>   open, close, wait, information, statistics
  * <pktloom/ring.h>   the data path: send, recv, reserve, commit, peek, release, forward, sync
+ * <pktloom/batch.h>  the same for whole bursts, in registers: the fastest way
  * <pktloom/frame.h>  a borrowed view of one slot's buffer
  * <pktloom/error.h>  what went wrong, in words
  */
 #ifndef PKTLOOM_H
 #define PKTLOOM_H
 
+#include <pktloom/batch.h>
 #include <pktloom/error.h>
 #include <pktloom/frame.h>
 #include <pktloom/port.h>

@@ -43,7 +43,7 @@ struct loom_config {
 	uint32_t rx_rings;       /* default: tx_rings */
 	uint32_t tx_slots;       /* slots per ring, one of them always stays empty; default 1024, */
 	uint32_t rx_slots;       /* 2..4096 (larger is clipped to 4096, see loom_port_info) */
-	uint32_t buffer_size;    /* bytes per buffer, 64..65535, rounded up to 64; default 2048 */
+	uint32_t buffer_size;    /* bytes per buffer, 64..65472, rounded up to 64; default 2048 */
 	uint32_t extra_buffers;  /* asked for; loom_info.extra_buffers says how many were granted */
 	uint64_t flags;          /* NR_EXCLUSIVE, NR_NO_TX_POLL, NR_DO_RX_POLL, … */
 	enum loom_device device; /* preference, see above */
@@ -121,15 +121,17 @@ int loom_port_wait(struct loom_port *port, unsigned events, int timeout_ms);
  * A descriptor for poll, select, epoll, kqueue and event loops; wait on it for *reading* only.
  *
  * Readiness: the descriptor becomes readable when there is news for a ring whose last sync left
- * it with nothing to do (an RX ring without packets, a TX ring without room), and stays readable until a sync
- * finds that ring with nothing to do again. So: sync, use what is there, and block only when the last sync
- * brought nothing; after waking, sync again. Spurious readiness is possible, lost readiness is not.
+ * it with nothing to do (an RX ring without packets, a TX ring without room); the ring's next sync
+ * takes the readiness back. So: after waking, sync; use what is there; block only when a ring's last
+ * sync left it with nothing to do. Level- and edge-triggered waiting both work under this rule.
+ * Spurious readiness is possible, lost readiness is not.
  *
- * The first call switches the port to this mode; from then on a sync that finds nothing arms the
- * descriptor, which costs the peer one system call for its next packet.
+ * The first call switches the port to this mode, and the descriptor is readable until the first
+ * sync after it; from then on a sync that finds nothing arms the descriptor, which costs the peer one
+ * system call for its next packet. loom_port_wait() goes on working.
  *
  * Ownership: the port's; do not read, write or close it; gone after loom_close().
- * @return descriptor; -ENOTSUP the port kind has none (null)
+ * @return descriptor; -EMFILE, -ENFILE out of descriptors
  */
 int loom_port_fd(struct loom_port *port);
 
@@ -165,7 +167,10 @@ enum loom_drop {
 };
 const char *loom_drop_name(enum loom_drop reason);
 
-/** Counters since open; a ring's or, summed, a port's. Read without locks: each is a recent value. */
+/**
+ * Counters since open; a ring's or, summed, a port's. Exact after a sync when read by the ring's own
+ * thread; read by another one, each is a recent value.
+ */
 struct loom_stats {
 	uint64_t packets; /* that crossed a sync; a chain of fragments counts once */
 	uint64_t bytes;   /* payload sent or received through loom_* verbs */

@@ -45,41 +45,52 @@ extern "C" {
 
 #define LOOM_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/** One ring's sync, as its device made it, and what the verbs count for loom_stats. */
+/* Buffers 0 and 1 are netmap's; a slot that names one of them carries no packet. */
+#define LOOM_FIRST_BUFFER 2u
+
+/** One ring's sync, as its device made it. */
 struct loom_sync {
 	int (*sync)(struct loom_sync *sync);
-	uint64_t bytes;
-	uint64_t fragments; /* slots that were not a packet's last */
 };
 
-/* Fields are the library's: read ring through the verbs, or as netmap does through `ring`. */
+/*
+ * What the verbs count. It stands in the 128 bytes of a ring's header that netmap leaves to user space
+ * (`sem`): beside head and tail, which the verbs touch anyway, and reached from the same pointer.
+ */
+struct loom_counters {
+	uint64_t bytes;     /* payload sent or received */
+	uint64_t fragments; /* slots that were not a packet's last */
+	uint32_t peeked;    /* the last peek's frames, their bytes and fragments */
+	uint32_t peeked_bytes;
+	uint32_t peeked_fragments;
+};
+
+/*
+ * Handles never change after loom_tx() or loom_rx(): copy them, pass them by value, keep a copy in the
+ * function that loops (its fields then stay in registers). Fields are the library's; through `ring`
+ * a program may speak netmap.
+ */
 struct loom_txring {
 	struct netmap_ring *ring;
-	struct netmap_slot *slots;
-	uint8_t *buffers; /* address of buffer 0 */
-	uint32_t num_slots;
-	uint32_t buf_size;
-	uint32_t buf_limit; /* indexes below it need no further look */
-	uint32_t frame_max; /* bytes that fit one slot */
-	uint64_t bytes;     /* since the last sync */
+	uint8_t *buffers; /* address of buffer LOOM_FIRST_BUFFER */
 	struct loom_sync *sync;
+	size_t buf_size;
+	uint32_t num_slots;
+	uint32_t num_bufs;  /* from LOOM_FIRST_BUFFER on */
+	uint32_t frame_max; /* bytes that fit one slot */
 	const void *region;
 	uint32_t id; /* of the port, for debug builds */
 };
 
 struct loom_rxring {
 	struct netmap_ring *ring;
-	struct netmap_slot *slots;
-	uint8_t *buffers;
-	uint64_t unusual; /* bits of a slot's first word that need a closer look */
-	uint32_t num_slots;
-	uint32_t buf_size;
-	uint64_t bytes;
-	uint32_t num_bufs;
-	uint32_t peeked; /* the last peek's frames, their bytes and fragments */
-	uint32_t peeked_bytes;
-	uint32_t peeked_fragments;
+	uint8_t *buffers; /* address of buffer LOOM_FIRST_BUFFER */
 	struct loom_sync *sync;
+	uint64_t
+	    unusual; /* bits of a slot's word, less LOOM_FIRST_BUFFER, that need a closer look */
+	size_t buf_size;
+	uint32_t num_slots;
+	uint32_t num_bufs; /* from LOOM_FIRST_BUFFER on */
 	const void *region;
 	uint32_t id;
 };
@@ -97,31 +108,42 @@ int loom_rx(struct loom_port *port, unsigned index, struct loom_rxring *out);
 int loom_tx_stats(const struct loom_txring *tx, struct loom_stats *out);
 int loom_rx_stats(const struct loom_rxring *rx, struct loom_stats *out);
 
-/* Out-of-line halves of the verbs below; not called by programs. */
-int loom_send_unusual(struct loom_txring *tx, const void *data, size_t len);
-int loom_recv_unusual(struct loom_rxring *rx, struct loom_frame *frame);
-int loom_reserve_unusual(struct loom_txring *tx, uint32_t index, struct loom_frame *frame);
-int loom_peek_unusual(struct loom_rxring *rx, uint32_t index, struct loom_frame *frame);
-int loom_commit_refused(const struct loom_txring *tx, const struct loom_frame *frame);
-void loom_commit_fragments(struct loom_txring *tx, const struct loom_frame *frames, unsigned n);
-void loom_release_counted(struct loom_rxring *rx, unsigned n);
+/*
+ * Out-of-line halves of the verbs below; not called by programs. They take handles by value: a
+ * handle whose address never leaves a function can live in registers.
+ */
+int loom_send_unusual(struct loom_txring tx, const void *data, size_t len);
+int loom_recv_unusual(struct loom_rxring rx, struct loom_frame *frame);
+int loom_reserve_unusual(struct loom_txring tx, uint32_t index, struct loom_frame *frame);
+int loom_peek_unusual(struct loom_rxring rx, uint32_t index, struct loom_frame *frame);
+int loom_commit_refused(struct loom_txring tx, const struct loom_frame *frame);
+void loom_commit_fragments(struct loom_txring tx, const struct loom_frame *frames, unsigned n);
+void loom_release_counted(struct loom_rxring rx, unsigned n);
+int loom_put_refused(uint32_t len, uint32_t cap);
+void loom_tx_pass_over(struct loom_txring tx);
 void loom_handle_check(uint32_t id, const char *verb);
 void loom_release_check(unsigned n, unsigned held);
 
 /* -DLOOM_DEBUG: a verb on a handle of a closed port stops the program with a message. */
 #ifdef LOOM_DEBUG
-#define LOOM_CHECK(ring)            loom_handle_check((ring)->id, __func__)
+#define LOOM_RING(handle)           (loom_handle_check((handle)->id, __func__), (handle)->ring)
 #define LOOM_CHECK_RELEASE(n, held) loom_release_check((n), (held))
 #else
-#define LOOM_CHECK(ring)            ((void)0)
+#define LOOM_RING(handle)           ((handle)->ring)
 #define LOOM_CHECK_RELEASE(n, held) ((void)0)
 #endif
+
+LOOM_INLINE struct loom_counters *loom_counters(struct netmap_ring *ring)
+{
+	return (struct loom_counters *)(void *)ring->sem;
+}
 
 /*
  * A slot's first eight bytes as one word, read once: the other end of a pipe may write it at any
  * time. buf_idx in bits 0-31, len in 32-47, flags in 48-63, whatever the byte order.
  */
 typedef uint64_t __attribute__((may_alias)) loom_slot_bits;
+typedef uint32_t __attribute__((may_alias)) loom_slot_half;
 
 LOOM_INLINE uint64_t loom_slot_word(const struct netmap_slot *slot)
 {
@@ -156,11 +178,20 @@ LOOM_INLINE uint32_t loom_ring_add(uint32_t index, uint32_t n, uint32_t num_slot
  */
 LOOM_INLINE void loom_slot_set(struct netmap_slot *slot, uint16_t len, uint16_t flags)
 {
-	flags = (uint16_t)(flags | (slot->flags & NS_BUF_CHANGED));
-	if (slot->len != len)
-		slot->len = len;
-	if (slot->flags != flags)
-		slot->flags = flags;
+	uint32_t have = *(const loom_slot_half *)&slot->len;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	uint32_t want = (uint32_t)len << 16 | flags;
+#else
+	uint32_t want = (uint32_t)flags << 16 | len;
+#endif
+
+	if (LOOM_UNLIKELY(have != want)) {
+		flags = (uint16_t)(flags | (slot->flags & NS_BUF_CHANGED));
+		if (slot->len != len)
+			slot->len = len;
+		if (slot->flags != flags)
+			slot->flags = flags;
+	}
 }
 
 /* ---- sync ------------------------------------------------------------------------------- */
@@ -179,12 +210,11 @@ LOOM_INLINE void loom_slot_set(struct netmap_slot *slot, uint16_t len, uint16_t 
  * @return 0; -EINVAL head was outside [head, tail] (nothing sent; a head outside the ring was put
  *         back); -ENETDOWN the interface is down or gone
  */
-LOOM_INLINE int loom_tx_sync(struct loom_txring *tx)
+LOOM_INLINE int loom_tx_sync(const struct loom_txring *tx)
 {
-	LOOM_CHECK(tx);
-	tx->ring->cur = tx->ring->head;
-	tx->sync->bytes += tx->bytes;
-	tx->bytes = 0;
+	struct netmap_ring *ring = LOOM_RING(tx);
+
+	ring->cur = ring->head;
 	return tx->sync->sync(tx->sync);
 }
 
@@ -197,12 +227,11 @@ LOOM_INLINE int loom_tx_sync(struct loom_txring *tx)
  *           payload written by the sender before its sync is visible after this one.
  * @return 0; -EINVAL head was outside [head, tail] (restored); -ENETDOWN the interface is down or gone
  */
-LOOM_INLINE int loom_rx_sync(struct loom_rxring *rx)
+LOOM_INLINE int loom_rx_sync(const struct loom_rxring *rx)
 {
-	LOOM_CHECK(rx);
-	rx->ring->cur = rx->ring->head;
-	rx->sync->bytes += rx->bytes;
-	rx->bytes = 0;
+	struct netmap_ring *ring = LOOM_RING(rx);
+
+	ring->cur = ring->head;
 	return rx->sync->sync(rx->sync);
 }
 
@@ -211,8 +240,9 @@ LOOM_INLINE int loom_rx_sync(struct loom_rxring *rx)
 /** Free slots that may be filled now (not counting what the next sync reclaims). */
 LOOM_INLINE unsigned loom_tx_space(const struct loom_txring *tx)
 {
-	LOOM_CHECK(tx);
-	return loom_ring_distance(tx->ring->head, tx->ring->tail, tx->num_slots);
+	const struct netmap_ring *ring = LOOM_RING(tx);
+
+	return loom_ring_distance(ring->head, ring->tail, tx->num_slots);
 }
 
 /** Largest packet that loom_send() takes, in bytes: as many slots as a chain may have, or the ring. */
@@ -231,22 +261,21 @@ LOOM_INLINE size_t loom_tx_max_payload(const struct loom_txring *tx)
  * @return 1 queued; 0 the ring is full (nothing queued: sync, or wait for LOOM_TX);
  *         -EMSGSIZE len is above loom_tx_max_payload()
  */
-LOOM_INLINE int loom_send(struct loom_txring *tx, const void *data, size_t len)
+LOOM_INLINE int loom_send(const struct loom_txring *tx, const void *data, size_t len)
 {
-	struct netmap_ring *ring = tx->ring;
+	struct netmap_ring *ring = LOOM_RING(tx);
 	uint32_t head = ring->head;
-	struct netmap_slot *slot = &tx->slots[head];
+	struct netmap_slot *slot = &ring->slot[head];
 	uint32_t index;
 
-	LOOM_CHECK(tx);
 	if (head == ring->tail)
 		return 0;
-	index = __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED);
-	if (LOOM_UNLIKELY(len > tx->frame_max || index >= tx->buf_limit))
-		return loom_send_unusual(tx, data, len);
-	memcpy(tx->buffers + (size_t)index * tx->buf_size, data, len);
+	index = __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
+	if (LOOM_UNLIKELY(len > tx->frame_max || index >= tx->num_bufs))
+		return loom_send_unusual(*tx, data, len);
+	memcpy(tx->buffers + index * tx->buf_size, data, len);
 	loom_slot_set(slot, (uint16_t)len, 0);
-	tx->bytes += len;
+	loom_counters(ring)->bytes += len;
 	ring->head = loom_ring_next(head, tx->num_slots);
 	return 1;
 }
@@ -259,26 +288,28 @@ LOOM_INLINE int loom_send(struct loom_txring *tx, const void *data, size_t len)
  *
  * @return how many frames were filled in, 0 when the ring is full
  */
-LOOM_INLINE unsigned loom_reserve(struct loom_txring *tx, struct loom_frame *frames, unsigned n)
+LOOM_INLINE unsigned loom_reserve(
+    const struct loom_txring *tx, struct loom_frame *frames, unsigned n)
 {
-	uint32_t at = tx->ring->head, tail = tx->ring->tail;
+	struct netmap_ring *ring = LOOM_RING(tx);
+	uint32_t at = ring->head, tail = ring->tail;
 	unsigned i = 0;
 
-	LOOM_CHECK(tx);
 	for (; i < n && at != tail; at = loom_ring_next(at, tx->num_slots)) {
-		struct netmap_slot *slot = &tx->slots[at];
-		uint32_t index = __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED);
+		struct netmap_slot *slot = &ring->slot[at];
+		uint32_t index =
+		    __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
 
-		if (LOOM_UNLIKELY(index >= tx->buf_limit)) {
-			int usable = loom_reserve_unusual(tx, at, &frames[i]);
+		if (LOOM_UNLIKELY(index >= tx->num_bufs)) {
+			int usable = loom_reserve_unusual(*tx, at, &frames[i]);
 
 			if (usable == 0)
 				continue; /* a bad first slot was passed over */
 			if (usable < 0)
 				break;
 		} else {
-			frames[i].data = tx->buffers + (size_t)index * tx->buf_size;
-			frames[i].cap = tx->buf_size;
+			frames[i].data = tx->buffers + index * tx->buf_size;
+			frames[i].cap = (uint16_t)tx->frame_max;
 			frames[i].slot = slot;
 		}
 		frames[i].len = 0;
@@ -297,29 +328,30 @@ LOOM_INLINE unsigned loom_reserve(struct loom_txring *tx, struct loom_frame *fra
  * @return 0; -EMSGSIZE a len is above its cap, -EINVAL frames are not the ring's next free slots
  *         (nothing was queued in either case)
  */
-LOOM_INLINE int loom_commit(struct loom_txring *tx, const struct loom_frame *frames, unsigned n)
+LOOM_INLINE int loom_commit(
+    const struct loom_txring *tx, const struct loom_frame *frames, unsigned n)
 {
-	uint32_t at = tx->ring->head;
+	struct netmap_ring *ring = LOOM_RING(tx);
+	uint32_t at = ring->head;
 	uint64_t bytes = 0;
 	uint16_t flags = 0;
 
-	LOOM_CHECK(tx);
-	if (LOOM_UNLIKELY(n > loom_ring_distance(at, tx->ring->tail, tx->num_slots)))
-		return loom_commit_refused(tx, NULL);
+	if (LOOM_UNLIKELY(n > loom_ring_distance(at, ring->tail, tx->num_slots)))
+		return loom_commit_refused(*tx, NULL);
 	for (unsigned i = 0; i < n; i++) {
 		const struct loom_frame *frame = &frames[i];
 
-		if (LOOM_UNLIKELY(frame->len > frame->cap || frame->slot != &tx->slots[at]))
-			return loom_commit_refused(tx, frame);
+		if (LOOM_UNLIKELY(frame->len > frame->cap || frame->slot != &ring->slot[at]))
+			return loom_commit_refused(*tx, frame);
 		loom_slot_set(frame->slot, (uint16_t)frame->len, frame->flags);
 		bytes += frame->len;
 		flags = (uint16_t)(flags | frame->flags);
 		at = loom_ring_next(at, tx->num_slots);
 	}
 	if (LOOM_UNLIKELY(flags & NS_MOREFRAG))
-		loom_commit_fragments(tx, frames, n);
-	tx->bytes += bytes;
-	tx->ring->head = at;
+		loom_commit_fragments(*tx, frames, n);
+	loom_counters(ring)->bytes += bytes;
+	ring->head = at;
 	return 0;
 }
 
@@ -328,37 +360,44 @@ LOOM_INLINE int loom_commit(struct loom_txring *tx, const struct loom_frame *fra
 /** Slots with packets, not yet received. */
 LOOM_INLINE unsigned loom_rx_space(const struct loom_rxring *rx)
 {
-	LOOM_CHECK(rx);
-	return loom_ring_distance(rx->ring->head, rx->ring->tail, rx->num_slots);
+	const struct netmap_ring *ring = LOOM_RING(rx);
+
+	return loom_ring_distance(ring->head, ring->tail, rx->num_slots);
 }
 
 /**
  * Receive one frame and release its slot: the frame stays valid until the ring's next sync.
  *
  * A packet of several slots comes as several frames, NS_MOREFRAG on all but the last. Slots with an
- * index or a length outside the region are dropped and counted.
+ * index or a length outside the region are dropped and counted, with what follows of their packet:
+ * a frame with NS_MOREFRAG is then followed by another packet (loom_recv_copy drops it whole).
  *
  * @return 1 one frame; 0 none left (sync, or wait for LOOM_RX)
  */
-LOOM_INLINE int loom_recv(struct loom_rxring *rx, struct loom_frame *frame)
+LOOM_INLINE int loom_recv(const struct loom_rxring *rx, struct loom_frame *frame)
 {
-	struct netmap_ring *ring = rx->ring;
+	struct netmap_ring *ring = LOOM_RING(rx);
 	uint32_t head = ring->head;
-	struct netmap_slot *slot = &rx->slots[head];
+	struct netmap_slot *slot = &ring->slot[head];
 	uint64_t word;
 
-	LOOM_CHECK(rx);
 	if (head == ring->tail)
 		return 0;
-	word = loom_slot_word(slot);
-	if (LOOM_UNLIKELY(word & rx->unusual))
-		return loom_recv_unusual(rx, frame);
-	frame->data = rx->buffers + (size_t)(uint32_t)word * rx->buf_size;
+	word = loom_slot_word(slot) - LOOM_FIRST_BUFFER;
+	if (LOOM_UNLIKELY(word & rx->unusual)) {
+		struct loom_frame found; /* so that *frame itself can live in registers */
+		int got = loom_recv_unusual(*rx, &found);
+
+		if (got)
+			*frame = found;
+		return got;
+	}
+	frame->data = rx->buffers + (uint32_t)word * rx->buf_size;
 	frame->len = (uint16_t)(word >> 32);
-	frame->cap = rx->buf_size;
+	frame->cap = (uint16_t)rx->buf_size;
 	frame->flags = (uint16_t)(word >> 48);
 	frame->slot = slot;
-	rx->bytes += frame->len;
+	loom_counters(ring)->bytes += frame->len;
 	ring->head = loom_ring_next(head, rx->num_slots);
 	return 1;
 }
@@ -368,37 +407,37 @@ LOOM_INLINE int loom_recv(struct loom_rxring *rx, struct loom_frame *frame)
  *
  * @return how many frames were filled in
  */
-LOOM_INLINE unsigned loom_peek(struct loom_rxring *rx, struct loom_frame *frames, unsigned n)
+LOOM_INLINE unsigned loom_peek(const struct loom_rxring *rx, struct loom_frame *frames, unsigned n)
 {
-	uint32_t at = rx->ring->head, tail = rx->ring->tail;
+	struct netmap_ring *ring = LOOM_RING(rx);
+	uint32_t at = ring->head, tail = ring->tail;
 	uint32_t bytes = 0;
 	unsigned i = 0;
 
-	LOOM_CHECK(rx);
-	rx->peeked_fragments = 0;
+	loom_counters(ring)->peeked_fragments = 0;
 	for (; i < n && at != tail; at = loom_ring_next(at, rx->num_slots)) {
-		struct netmap_slot *slot = &rx->slots[at];
-		uint64_t word = loom_slot_word(slot);
+		struct netmap_slot *slot = &ring->slot[at];
+		uint64_t word = loom_slot_word(slot) - LOOM_FIRST_BUFFER;
 
 		if (LOOM_UNLIKELY(word & rx->unusual)) {
-			int usable = loom_peek_unusual(rx, at, &frames[i]);
+			int usable = loom_peek_unusual(*rx, at, &frames[i]);
 
 			if (usable == 0)
 				continue; /* a bad first slot was dropped */
 			if (usable < 0)
 				break;
 		} else {
-			frames[i].data = rx->buffers + (size_t)(uint32_t)word * rx->buf_size;
+			frames[i].data = rx->buffers + (uint32_t)word * rx->buf_size;
 			frames[i].len = (uint16_t)(word >> 32);
-			frames[i].cap = rx->buf_size;
+			frames[i].cap = (uint16_t)rx->buf_size;
 			frames[i].flags = (uint16_t)(word >> 48);
 			frames[i].slot = slot;
 		}
 		bytes += frames[i].len;
 		i++;
 	}
-	rx->peeked = i;
-	rx->peeked_bytes = bytes;
+	loom_counters(ring)->peeked = i;
+	loom_counters(ring)->peeked_bytes = bytes;
 	return i;
 }
 
@@ -406,25 +445,23 @@ LOOM_INLINE unsigned loom_peek(struct loom_rxring *rx, struct loom_frame *frames
  * Give back the first n slots that the last loom_peek() showed. Their buffers are the device's
  * again at the next sync. More than that is clipped in release builds, fatal with LOOM_DEBUG.
  */
-LOOM_INLINE void loom_release(struct loom_rxring *rx, unsigned n)
+LOOM_INLINE void loom_release(const struct loom_rxring *rx, unsigned n)
 {
-	uint32_t at = rx->ring->head;
-	uint32_t held = loom_ring_distance(at, rx->ring->tail, rx->num_slots);
+	struct netmap_ring *ring = LOOM_RING(rx);
+	struct loom_counters *count = loom_counters(ring);
+	uint32_t held = loom_ring_distance(ring->head, ring->tail, rx->num_slots);
 
-	LOOM_CHECK(rx);
 	LOOM_CHECK_RELEASE(n, held);
 	if (n > held)
 		n = held;
-	if (n == rx->peeked) {
-		rx->bytes += rx->peeked_bytes;
-		rx->sync->fragments += rx->peeked_fragments;
+	if (n == count->peeked) {
+		count->bytes += count->peeked_bytes;
+		count->fragments += count->peeked_fragments;
 	} else {
-		loom_release_counted(rx, n);
+		loom_release_counted(*rx, n);
 	}
-	rx->peeked = 0;
-	rx->peeked_bytes = 0;
-	rx->peeked_fragments = 0;
-	rx->ring->head = loom_ring_add(at, n, rx->num_slots);
+	count->peeked = count->peeked_bytes = count->peeked_fragments = 0;
+	ring->head = loom_ring_add(ring->head, n, rx->num_slots);
 }
 
 /**
@@ -434,7 +471,7 @@ LOOM_INLINE void loom_release(struct loom_rxring *rx, unsigned n)
  * @return the packet's length in bytes; -EAGAIN none (a chain that is still incomplete included);
  *         -EMSGSIZE it does not fit (it stays in the ring; *needed, if not NULL, says how much it takes)
  */
-ssize_t loom_recv_copy(struct loom_rxring *rx, void *data, size_t cap, size_t *needed);
+ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, size_t *needed);
 
 /** When the last sync that brought packets took them in, as the ring's time stamp. */
 LOOM_INLINE struct timeval loom_rx_time(const struct loom_rxring *rx)
@@ -465,7 +502,7 @@ LOOM_INLINE enum loom_forwarding loom_forward_how(
  * Both rings must be used by the calling thread. Neither is synced.
  * @return packets moved
  */
-unsigned loom_forward(struct loom_rxring *rx, struct loom_txring *tx, unsigned n);
+unsigned loom_forward(const struct loom_rxring *rx, const struct loom_txring *tx, unsigned n);
 
 #ifdef __cplusplus
 }

@@ -18,11 +18,11 @@
 
 struct device;
 
-/** A bound ring as its device keeps it; handles call sync, statistics read stats. */
+/** A bound ring as its device keeps it; handles call sync, statistics read stats. packets are slots. */
 struct device_ring {
 	struct loom_sync sync; /* first: a handle's struct loom_sync is this struct */
 	struct netmap_ring *ring;
-	struct loom_stats stats; /* written by the ring's thread; bytes live in sync */
+	struct loom_stats stats; /* written by the ring's thread; bytes are counted by the verbs */
 };
 
 /** Where a bound device's memory is and what of it may be trusted without asking the ring again. */

@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every inline of the public headers once more as an exported function, for other languages. */
 #define LOOM_INLINE extern inline
-#include <pktloom/ring.h>
+#include <pktloom/batch.h>

@@ -82,11 +82,10 @@ int loom_tx(struct loom_port *port, unsigned index, struct loom_txring *out)
 		return err;
 	*out = (struct loom_txring){
 	    .ring = ring->ring,
-	    .slots = ring->ring->slot,
-	    .buffers = port->map.buffers,
+	    .buffers = port->map.buffers + (size_t)LOOM_FIRST_BUFFER * port->map.buf_size,
 	    .num_slots = ring->ring->num_slots,
 	    .buf_size = port->map.buf_size,
-	    .buf_limit = port->map.num_bufs,
+	    .num_bufs = port->map.num_bufs - LOOM_FIRST_BUFFER,
 	    .frame_max = port->map.buf_size,
 	    .sync = &ring->sync,
 	    .region = port->map.region,
@@ -111,7 +110,7 @@ static uint64_t bits_from(uint32_t least)
  */
 static uint64_t unusual_bits(const struct device_map *map)
 {
-	uint64_t index = bits_from(map->num_bufs) & 0xffffffffu;
+	uint64_t index = bits_from(map->num_bufs - LOOM_FIRST_BUFFER) & 0xffffffffu;
 	uint64_t len = bits_from(map->buf_size) & 0xffffu;
 	uint64_t flags = NS_MOREFRAG | NS_INDIRECT;
 
@@ -127,12 +126,11 @@ int loom_rx(struct loom_port *port, unsigned index, struct loom_rxring *out)
 		return err;
 	*out = (struct loom_rxring){
 	    .ring = ring->ring,
-	    .slots = ring->ring->slot,
-	    .buffers = port->map.buffers,
+	    .buffers = port->map.buffers + (size_t)LOOM_FIRST_BUFFER * port->map.buf_size,
 	    .unusual = unusual_bits(&port->map),
 	    .num_slots = ring->ring->num_slots,
 	    .buf_size = port->map.buf_size,
-	    .num_bufs = port->map.num_bufs,
+	    .num_bufs = port->map.num_bufs - LOOM_FIRST_BUFFER,
 	    .sync = &ring->sync,
 	    .region = port->map.region,
 	    .id = port->id,
@@ -196,12 +194,15 @@ int loom_port_info(const struct loom_port *port, struct loom_info *out)
 	return 0;
 }
 
-static void stats_add(struct loom_stats *sum, const struct device_ring *ring)
+/* Counters have one writer each and are read without locks: see struct loom_stats. */
+__attribute__((no_sanitize("thread"))) static void stats_add(
+    struct loom_stats *sum, const struct device_ring *ring)
 {
-	uint64_t slots = ring->stats.packets, fragments = ring->sync.fragments;
+	const struct loom_counters *count = loom_counters(ring->ring);
+	uint64_t slots = ring->stats.packets, fragments = count->fragments;
 
 	sum->packets += slots > fragments ? slots - fragments : 0;
-	sum->bytes += ring->sync.bytes;
+	sum->bytes += count->bytes;
 	sum->syncs += ring->stats.syncs;
 	sum->waits += ring->stats.waits;
 	sum->wakeups += ring->stats.wakeups;
@@ -229,22 +230,21 @@ int loom_port_stats(const struct loom_port *port, struct loom_stats *tx, struct 
 	return 0;
 }
 
-static int ring_stats(const struct loom_sync *sync, uint64_t pending_bytes, struct loom_stats *out)
+static int ring_stats(const struct loom_sync *sync, struct loom_stats *out)
 {
 	memset(out, 0, sizeof *out);
 	stats_add(out, (const struct device_ring *)(const void *)sync);
-	out->bytes += pending_bytes;
 	return 0;
 }
 
 int loom_tx_stats(const struct loom_txring *tx, struct loom_stats *out)
 {
-	return ring_stats(tx->sync, tx->bytes, out);
+	return ring_stats(tx->sync, out);
 }
 
 int loom_rx_stats(const struct loom_rxring *rx, struct loom_stats *out)
 {
-	return ring_stats(rx->sync, rx->bytes, out);
+	return ring_stats(rx->sync, out);
 }
 
 const char *loom_drop_name(enum loom_drop reason)

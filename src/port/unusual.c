@@ -11,8 +11,6 @@
 #include "../base/error.h"
 #include "../device/device.h"
 
-#define FIRST_BUFFER 2u /* netmap never hands out 0 and 1 */
-
 static void count_drop(struct loom_sync *sync, enum loom_drop reason)
 {
 	struct device_ring *ring = (struct device_ring *)(void *)sync;
@@ -24,60 +22,61 @@ static void count_drop(struct loom_sync *sync, enum loom_drop reason)
 
 static bool tx_slot_usable(const struct loom_txring *tx, uint32_t at, uint32_t *index)
 {
-	*index = __atomic_load_n(&tx->slots[at].buf_idx, __ATOMIC_RELAXED);
-	return *index >= FIRST_BUFFER && *index < tx->buf_limit;
+	*index = __atomic_load_n(&tx->ring->slot[at].buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
+	return *index < tx->num_bufs;
 }
 
 /*
- * A free slot without a buffer (a hostile peer overwrote it) cannot carry a packet. It is sent as it
- * is, empty: the receiver drops it, and the ring goes on.
+ * A free slot without a buffer (a peer overwrote it) cannot carry a packet. It changes places with
+ * the ring's first free slot and is sent as it is, empty: the receiver drops it, and the ring goes on.
  */
-static void tx_pass_over(struct loom_txring *tx, uint32_t until)
+static void tx_pass_over(const struct loom_txring *tx, uint32_t bad)
 {
-	uint32_t at = tx->ring->head;
+	uint32_t head = tx->ring->head;
+	struct netmap_slot *first = &tx->ring->slot[head], *slot = &tx->ring->slot[bad];
+	uint32_t spare = first->buf_idx;
 
-	while (at != until) {
-		loom_slot_set(&tx->slots[at], 0, 0);
-		count_drop(tx->sync, LOOM_DROP_BAD_INDEX);
-		at = loom_ring_next(at, tx->num_slots);
-	}
-	tx->ring->head = at;
+	first->buf_idx = slot->buf_idx;
+	slot->buf_idx = spare;
+	slot->flags |= NS_BUF_CHANGED;
+	loom_slot_set(first, 0, 0);
+	count_drop(tx->sync, LOOM_DROP_BAD_INDEX);
+	tx->ring->head = loom_ring_next(head, tx->num_slots);
 }
 
-/* Whether the next n free slots all have buffers; passes over those up to the last bad one. */
-static bool tx_slots_usable(struct loom_txring *tx, uint32_t n)
+/* Whether the next n free slots all have buffers; if not, one that has none is passed over. */
+static bool tx_slots_usable(const struct loom_txring *tx, uint32_t n)
 {
-	uint32_t at = tx->ring->head, index, bad = tx->num_slots;
+	uint32_t at = tx->ring->head, index;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (!tx_slot_usable(tx, at, &index))
-			bad = at;
+		if (!tx_slot_usable(tx, at, &index)) {
+			tx_pass_over(tx, at);
+			return false;
+		}
 		at = loom_ring_next(at, tx->num_slots);
 	}
-	if (bad == tx->num_slots)
-		return true;
-	tx_pass_over(tx, loom_ring_next(bad, tx->num_slots));
-	return false;
+	return true;
 }
 
 /* Write one packet over n slots that are known to be free and usable. */
-static void tx_write(struct loom_txring *tx, const uint8_t *data, size_t len, uint32_t n)
+static void tx_write(const struct loom_txring *tx, const uint8_t *data, size_t len, uint32_t n)
 {
 	uint32_t at = tx->ring->head;
 
-	tx->bytes += len;
+	loom_counters(tx->ring)->bytes += len;
 	for (uint32_t i = 0; i < n; i++) {
 		size_t part = len < tx->frame_max ? len : tx->frame_max;
 		uint32_t index = 0;
 
 		if (tx_slot_usable(tx, at, &index))
-			memcpy(tx->buffers + (size_t)index * tx->buf_size, data, part);
-		loom_slot_set(&tx->slots[at], (uint16_t)part, i + 1 < n ? NS_MOREFRAG : 0);
+			memcpy(tx->buffers + index * tx->buf_size, data, part);
+		loom_slot_set(&tx->ring->slot[at], (uint16_t)part, i + 1 < n ? NS_MOREFRAG : 0);
 		data += part;
 		len -= part;
 		at = loom_ring_next(at, tx->num_slots);
 	}
-	tx->sync->fragments += n - 1;
+	loom_counters(tx->ring)->fragments += n - 1;
 	tx->ring->head = at;
 }
 
@@ -86,8 +85,9 @@ static uint32_t slots_for(const struct loom_txring *tx, size_t len)
 	return len == 0 ? 1 : (uint32_t)((len + tx->frame_max - 1) / tx->frame_max);
 }
 
-int loom_send_unusual(struct loom_txring *tx, const void *data, size_t len)
+int loom_send_unusual(struct loom_txring ring, const void *data, size_t len)
 {
+	const struct loom_txring *tx = &ring;
 	uint32_t n;
 
 	if (len > loom_tx_max_payload(tx))
@@ -103,24 +103,38 @@ int loom_send_unusual(struct loom_txring *tx, const void *data, size_t len)
 	return 1;
 }
 
-int loom_reserve_unusual(struct loom_txring *tx, uint32_t at, struct loom_frame *frame)
+int loom_reserve_unusual(struct loom_txring ring, uint32_t at, struct loom_frame *frame)
 {
+	const struct loom_txring *tx = &ring;
 	uint32_t index;
 
 	if (tx_slot_usable(tx, at, &index)) {
-		frame->data = tx->buffers + (size_t)index * tx->buf_size;
-		frame->cap = tx->frame_max;
-		frame->slot = &tx->slots[at];
+		frame->data = tx->buffers + index * tx->buf_size;
+		frame->cap = (uint16_t)tx->frame_max;
+		frame->slot = &tx->ring->slot[at];
 		return 1;
 	}
 	if (at != tx->ring->head)
 		return -1;
-	tx_pass_over(tx, loom_ring_next(at, tx->num_slots));
+	tx_pass_over(tx, at);
 	return 0;
 }
 
-int loom_commit_refused(const struct loom_txring *tx, const struct loom_frame *frame)
+/* What head and tail offer starts with a bad slot: pass over it. */
+void loom_tx_pass_over(struct loom_txring ring)
 {
+	tx_pass_over(&ring, ring.ring->head);
+}
+
+int loom_put_refused(uint32_t len, uint32_t cap)
+{
+	return error_set(-EMSGSIZE,
+	    "a frame of %u bytes does not fit its buffer of %u: it was not queued", len, cap);
+}
+
+int loom_commit_refused(struct loom_txring ring, const struct loom_frame *frame)
+{
+	const struct loom_txring *tx = &ring;
 	if (frame && frame->len > frame->cap)
 		return error_set(-EMSGSIZE,
 		    "a frame of %u bytes does not fit its buffer of %u: nothing was committed",
@@ -132,84 +146,95 @@ int loom_commit_refused(const struct loom_txring *tx, const struct loom_frame *f
 	    loom_tx_space(tx));
 }
 
-void loom_commit_fragments(struct loom_txring *tx, const struct loom_frame *frames, unsigned n)
+void loom_commit_fragments(struct loom_txring ring, const struct loom_frame *frames, unsigned n)
 {
+	const struct loom_txring *tx = &ring;
 	for (unsigned i = 0; i < n; i++)
-		tx->sync->fragments += (frames[i].flags & NS_MOREFRAG) != 0;
+		loom_counters(tx->ring)->fragments += (frames[i].flags & NS_MOREFRAG) != 0;
 }
 
 /* ---- RX ---- */
 
 static bool rx_slot_usable(const struct loom_rxring *rx, uint32_t at, struct loom_frame *frame)
 {
-	uint64_t word = loom_slot_word(&rx->slots[at]);
-	uint32_t index = (uint32_t)word;
+	uint64_t word = loom_slot_word(&rx->ring->slot[at]);
+	uint32_t index = (uint32_t)word - LOOM_FIRST_BUFFER;
 
 	frame->len = (uint16_t)(word >> 32);
 	frame->flags = (uint16_t)(word >> 48);
-	if (index < FIRST_BUFFER || index >= rx->num_bufs || frame->len > rx->buf_size)
+	if (index >= rx->num_bufs || frame->len > rx->buf_size)
 		return false;
-	frame->data = rx->buffers + (size_t)index * rx->buf_size;
-	frame->cap = rx->buf_size;
-	frame->slot = &rx->slots[at];
+	frame->data = rx->buffers + index * rx->buf_size;
+	frame->cap = (uint16_t)rx->buf_size;
+	frame->slot = &rx->ring->slot[at];
 	return true;
 }
 
-static void rx_drop_first(struct loom_rxring *rx)
+/* Release slots from the ring's head to the end of the packet that reaches to `at` or beyond. */
+static void rx_drop_packet(const struct loom_rxring *rx, uint32_t at)
 {
-	uint32_t at = rx->ring->head;
-	uint32_t index = (uint32_t)loom_slot_word(&rx->slots[at]);
-	bool bad_index = index < FIRST_BUFFER || index >= rx->num_bufs;
+	struct netmap_ring *ring = rx->ring;
+	uint64_t word = loom_slot_word(&ring->slot[at]);
+	bool bad_index = (uint32_t)word - LOOM_FIRST_BUFFER >= rx->num_bufs;
 
 	count_drop(rx->sync, bad_index ? LOOM_DROP_BAD_INDEX : LOOM_DROP_BAD_LENGTH);
-	rx->ring->head = loom_ring_next(at, rx->num_slots);
+	while ((word >> 48 & NS_MOREFRAG) && loom_ring_next(at, rx->num_slots) != ring->tail) {
+		at = loom_ring_next(at, rx->num_slots);
+		word = loom_slot_word(&ring->slot[at]);
+	}
+	at = loom_ring_next(at, rx->num_slots);
+	loom_counters(ring)->fragments += loom_ring_distance(ring->head, at, rx->num_slots) - 1;
+	ring->head = at;
 }
 
-int loom_recv_unusual(struct loom_rxring *rx, struct loom_frame *frame)
+int loom_recv_unusual(struct loom_rxring ring, struct loom_frame *frame)
 {
+	const struct loom_rxring *rx = &ring;
 	while (rx->ring->head != rx->ring->tail) {
 		uint32_t at = rx->ring->head;
 
 		if (!rx_slot_usable(rx, at, frame)) {
-			rx_drop_first(rx);
+			rx_drop_packet(rx, at);
 			continue;
 		}
-		rx->bytes += frame->len;
-		rx->sync->fragments += (frame->flags & NS_MOREFRAG) != 0;
+		loom_counters(rx->ring)->bytes += frame->len;
+		loom_counters(rx->ring)->fragments += (frame->flags & NS_MOREFRAG) != 0;
 		rx->ring->head = loom_ring_next(at, rx->num_slots);
 		return 1;
 	}
 	return 0;
 }
 
-int loom_peek_unusual(struct loom_rxring *rx, uint32_t at, struct loom_frame *frame)
+int loom_peek_unusual(struct loom_rxring ring, uint32_t at, struct loom_frame *frame)
 {
+	const struct loom_rxring *rx = &ring;
 	if (rx_slot_usable(rx, at, frame)) {
-		rx->peeked_fragments += (frame->flags & NS_MOREFRAG) != 0;
+		loom_counters(rx->ring)->peeked_fragments += (frame->flags & NS_MOREFRAG) != 0;
 		return 1;
 	}
 	if (at != rx->ring->head)
 		return -1;
-	rx_drop_first(rx);
+	rx_drop_packet(rx, at);
 	return 0;
 }
 
-void loom_release_counted(struct loom_rxring *rx, unsigned n)
+void loom_release_counted(struct loom_rxring ring, unsigned n)
 {
+	const struct loom_rxring *rx = &ring;
 	uint32_t at = rx->ring->head;
 
 	for (unsigned i = 0; i < n; i++) {
-		rx->bytes += rx->slots[at].len;
-		rx->sync->fragments += (rx->slots[at].flags & NS_MOREFRAG) != 0;
+		loom_counters(rx->ring)->bytes += rx->ring->slot[at].len;
+		loom_counters(rx->ring)->fragments += (rx->ring->slot[at].flags & NS_MOREFRAG) != 0;
 		at = loom_ring_next(at, rx->num_slots);
 	}
 }
 
 /*
- * The packet at the ring's head: its slots and bytes. 0: none, or its last slot has not come. Bad slots
- * at the head, and chains longer than netmap allows, are dropped on the way.
+ * The packet at the ring's head: its slots and bytes. 0: none, or its last slot has not come.
+ * Packets with a bad slot, and chains longer than netmap allows, are dropped on the way.
  */
-static uint32_t packet_at_head(struct loom_rxring *rx, size_t *len)
+static uint32_t packet_at_head(const struct loom_rxring *rx, size_t *len)
 {
 	struct loom_frame frame;
 	uint32_t at = rx->ring->head, n = 0;
@@ -217,10 +242,7 @@ static uint32_t packet_at_head(struct loom_rxring *rx, size_t *len)
 	*len = 0;
 	while (at != rx->ring->tail) {
 		if (!rx_slot_usable(rx, at, &frame) || n == NETMAP_MAX_FRAGS) {
-			/* Give up what came of this packet, then look again. */
-			loom_release_counted(rx, n);
-			rx->ring->head = at;
-			rx_drop_first(rx);
+			rx_drop_packet(rx, at);
 			at = rx->ring->head;
 			n = 0;
 			*len = 0;
@@ -235,7 +257,7 @@ static uint32_t packet_at_head(struct loom_rxring *rx, size_t *len)
 	return 0;
 }
 
-ssize_t loom_recv_copy(struct loom_rxring *rx, void *data, size_t cap, size_t *needed)
+ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, size_t *needed)
 {
 	struct loom_frame frame;
 	uint8_t *to = data;
@@ -262,12 +284,12 @@ ssize_t loom_recv_copy(struct loom_rxring *rx, void *data, size_t cap, size_t *n
 /* ---- forward ---- */
 
 /* Exchange the buffers of the n slots at both heads; every index is checked as it is read. */
-static void swap_packet(struct loom_rxring *rx, struct loom_txring *tx, uint32_t n)
+static void swap_packet(const struct loom_rxring *rx, const struct loom_txring *tx, uint32_t n)
 {
 	uint32_t from = rx->ring->head, to = tx->ring->head;
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct netmap_slot *in = &rx->slots[from], *out = &tx->slots[to];
+		struct netmap_slot *in = &rx->ring->slot[from], *out = &tx->ring->slot[to];
 		uint64_t word = loom_slot_word(in);
 		uint32_t spare = __atomic_load_n(&out->buf_idx, __ATOMIC_RELAXED);
 		uint16_t more = (uint16_t)(word >> 48) & NS_MOREFRAG;
@@ -277,8 +299,8 @@ static void swap_packet(struct loom_rxring *rx, struct loom_txring *tx, uint32_t
 		loom_slot_set(out, (uint16_t)(word >> 32), more);
 		out->flags |= NS_BUF_CHANGED;
 		in->flags |= NS_BUF_CHANGED;
-		tx->bytes += (uint16_t)(word >> 32);
-		tx->sync->fragments += more != 0;
+		loom_counters(tx->ring)->bytes += (uint16_t)(word >> 32);
+		loom_counters(tx->ring)->fragments += more != 0;
 		from = loom_ring_next(from, rx->num_slots);
 		to = loom_ring_next(to, tx->num_slots);
 	}
@@ -286,19 +308,19 @@ static void swap_packet(struct loom_rxring *rx, struct loom_txring *tx, uint32_t
 }
 
 /* Copy the packet of n slots at rx's head over slots of tx that are known to be usable. */
-static void copy_packet(struct loom_rxring *rx, struct loom_txring *tx, uint32_t n, size_t len)
+static void copy_packet(
+    const struct loom_rxring *rx, const struct loom_txring *tx, uint32_t n, size_t len)
 {
 	uint32_t to = tx->ring->head, left = slots_for(tx, len), from = rx->ring->head;
 	struct loom_frame frame = {.len = 0};
 	uint32_t taken = 0;
 
-	tx->bytes += len;
-	tx->sync->fragments += left - 1;
+	loom_counters(tx->ring)->bytes += len;
+	loom_counters(tx->ring)->fragments += left - 1;
 	for (; left > 0; left--) {
 		uint32_t index = 0, filled = 0;
-		uint8_t *at = tx_slot_usable(tx, to, &index)
-				  ? tx->buffers + (size_t)index * tx->buf_size
-				  : NULL;
+		uint8_t *at =
+		    tx_slot_usable(tx, to, &index) ? tx->buffers + index * tx->buf_size : NULL;
 
 		while (at && filled < tx->frame_max && (frame.len > 0 || taken < n)) {
 			uint32_t part = tx->frame_max - filled;
@@ -316,20 +338,20 @@ static void copy_packet(struct loom_rxring *rx, struct loom_txring *tx, uint32_t
 			frame.data += part;
 			frame.len -= part;
 		}
-		loom_slot_set(&tx->slots[to], (uint16_t)filled, left > 1 ? NS_MOREFRAG : 0);
+		loom_slot_set(&tx->ring->slot[to], (uint16_t)filled, left > 1 ? NS_MOREFRAG : 0);
 		to = loom_ring_next(to, tx->num_slots);
 	}
 	tx->ring->head = to;
 }
 
-unsigned loom_forward(struct loom_rxring *rx, struct loom_txring *tx, unsigned n)
+unsigned loom_forward(const struct loom_rxring *rx, const struct loom_txring *tx, unsigned n)
 {
 	bool swap = loom_forward_how(rx, tx) == LOOM_FORWARD_SWAP;
 	unsigned packets = 0;
 	uint32_t slots;
 	size_t len;
 
-	rx->peeked = 0;
+	loom_counters(rx->ring)->peeked = 0;
 	while ((slots = packet_at_head(rx, &len)) > 0 && slots <= n) {
 		uint32_t needs = swap ? slots : slots_for(tx, len);
 
@@ -346,7 +368,7 @@ unsigned loom_forward(struct loom_rxring *rx, struct loom_txring *tx, unsigned n
 				copy_packet(rx, tx, slots, len);
 			packets++;
 		}
-		loom_release_counted(rx, slots);
+		loom_release_counted(*rx, slots);
 		rx->ring->head = loom_ring_add(rx->ring->head, slots, rx->num_slots);
 		n -= slots;
 	}

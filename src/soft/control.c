@@ -34,6 +34,7 @@ static int port_info_get(struct nmreq_header *header)
 	    .tx_slots = SOFT_SLOTS_DEFAULT,
 	    .rx_slots = SOFT_SLOTS_DEFAULT,
 	    .buf_size = SOFT_BUF_DEFAULT,
+	    .any_end = true,
 	};
 	char tried[256] = "";
 	struct port *port;

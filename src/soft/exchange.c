@@ -48,47 +48,83 @@ void exchange_wake_peer(struct ring *r, uint32_t *waiting)
 		return;
 	if (end->peer_wake < 0)
 		end->peer_wake = end->wake_open(r, false);
-	if (end->peer_wake >= 0)
-		os_wake_signal(end->peer_wake);
+	if (end->peer_wake < 0) {
+		/* Out of descriptors: leave the mark, so that the next move tries again. */
+		__atomic_store_n(waiting, 1, __ATOMIC_SEQ_CST);
+		return;
+	}
+	os_wake_signal(end->peer_wake);
 	r->common.stats.wakeups++;
 }
 
-/* Whether the other side's index has moved past what this ring has seen. */
+/* Whether the other side's index has moved, in a way that a sync will accept. */
 static bool has_news(const struct ring *r)
 {
 	const struct exchange_end *end = r->state;
 	const struct exchange *x = end->exchange;
+	uint32_t index;
 
-	if (r->tx)
-		return __atomic_load_n(&x->receiver.released, __ATOMIC_SEQ_CST) !=
-		       ring_next(r, r->hwtail);
-	return __atomic_load_n(&x->sender.published, __ATOMIC_SEQ_CST) != r->hwtail;
+	if (r->tx) {
+		index = __atomic_load_n(&x->receiver.released, __ATOMIC_SEQ_CST);
+		return index != ring_next(r, r->hwtail) && exchange_can_be_released(r, index);
+	}
+	index = __atomic_load_n(&x->sender.published, __ATOMIC_SEQ_CST);
+	return index != r->hwtail && exchange_can_be_published(r, index);
+}
+
+static uint32_t *own_mark(const struct ring *r)
+{
+	const struct exchange_end *end = r->state;
+
+	return r->tx ? &end->exchange->sender.waiting : &end->exchange->receiver.waiting;
+}
+
+static int own_wake_open(struct ring *r)
+{
+	struct exchange_end *end = r->state;
+
+	end->own_wake = end->wake_open(r, true);
+	if (end->own_wake >= 0)
+		os_wake_drain(end->own_wake); /* what was meant for a previous user of this end */
+	return end->own_wake;
+}
+
+/*
+ * Our mark is gone: take its signal. It may still be on its way; then it is looked for again at the
+ * next call, for left alone it would keep the descriptor readable for ever.
+ */
+static void take_signal(struct exchange_end *end)
+{
+	end->late = !os_wake_drain(end->own_wake);
 }
 
 int exchange_arm(struct ring *r, struct pollfd *out)
 {
 	struct exchange_end *end = r->state;
-	uint32_t *waiting =
-	    r->tx ? &end->exchange->sender.waiting : &end->exchange->receiver.waiting;
+	uint32_t *waiting = own_mark(r);
 	bool marked;
 
-	if (end->own_wake < 0)
-		end->own_wake = end->wake_open(r, true);
-	if (end->own_wake < 0)
+	if (end->own_wake < 0 && own_wake_open(r) < 0)
 		return end->own_wake;
 	out->fd = end->own_wake;
 	out->events = POLLIN;
 	marked = __atomic_load_n(waiting, __ATOMIC_RELAXED);
-	/*
-	 * A mark of ours that is gone means a signal, in the descriptor or on its way there. One that
-	 * is on its way is looked for again at the next call: left alone it would keep the descriptor
-	 * readable for ever.
-	 */
-	if (!marked || end->signalled)
-		end->signalled = !os_wake_drain(end->own_wake) && end->armed;
+	if ((end->armed && !marked) || end->late)
+		take_signal(end);
 	end->armed = true;
 	if (!marked)
 		/* Pairs with exchange_moved(): first the mark, then a second look at the index. */
 		__atomic_store_n(waiting, 1, __ATOMIC_SEQ_CST);
 	return has_news(r);
+}
+
+void exchange_disarm(struct ring *r)
+{
+	struct exchange_end *end = r->state;
+
+	if (end->armed && !__atomic_exchange_n(own_mark(r), 0, __ATOMIC_SEQ_CST))
+		take_signal(end);
+	else if (end->late)
+		take_signal(end);
+	end->armed = false;
 }

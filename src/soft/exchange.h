@@ -40,10 +40,10 @@ struct exchange_end {
 	struct exchange *exchange;
 	/** Open this ring's wakeup (own) or that of the ring at the other end; a descriptor or < 0. */
 	int (*wake_open)(struct ring *ring, bool own);
-	int own_wake;   /* -1 until this side first sleeps */
-	int peer_wake;  /* -1 until the other side was first asleep */
-	bool armed;     /* this side has slept before */
-	bool signalled; /* a signal is due that was not in own_wake yet */
+	int own_wake;  /* -1 until this side first sleeps */
+	int peer_wake; /* -1 until the other side was first asleep */
+	bool armed;    /* our mark stood when we last looked */
+	bool late;     /* it was taken, but the signal was not in own_wake yet */
 };
 
 void exchange_end_init(
@@ -56,8 +56,9 @@ void exchange_resume(struct ring *r);
 /** Signal the other side's wakeup; out of line, only when it sleeps. */
 void exchange_wake_peer(struct ring *r, uint32_t *waiting);
 
-/** struct port_kind.arm for exchanging rings. */
+/** struct port_kind.arm and .disarm for exchanging rings. */
 int exchange_arm(struct ring *r, struct pollfd *out);
+void exchange_disarm(struct ring *r);
 
 /* After this ring moved its index: wake the other side if it went to sleep on the old value. */
 static inline void exchange_moved(struct ring *r, uint32_t *waiting)
@@ -82,15 +83,20 @@ static inline uint32_t exchange_complete(const struct ring *r)
 	return end;
 }
 
-/* Take over `released` if the receiver can have got there: between its last value and hwcur. */
-static inline void exchange_reclaim(struct ring *r, uint32_t released)
+/* Whether the receiver can have got there: between its last value and what was published. */
+static inline bool exchange_can_be_released(const struct ring *r, uint32_t released)
 {
 	uint32_t before = ring_next(r, r->hwtail);
 
-	if (released == before)
+	return released < r->num_slots &&
+	       ring_distance(r, before, released) <= ring_distance(r, before, r->hwcur);
+}
+
+static inline void exchange_reclaim(struct ring *r, uint32_t released)
+{
+	if (released == ring_next(r, r->hwtail))
 		return;
-	if (LOOM_UNLIKELY(released >= r->num_slots || ring_distance(r, before, released) >
-							  ring_distance(r, before, r->hwcur))) {
+	if (LOOM_UNLIKELY(!exchange_can_be_released(r, released))) {
 		ring_drop(r, LOOM_DROP_BAD_PEER, 1);
 		return;
 	}
@@ -104,7 +110,6 @@ static inline int exchange_txsync(struct ring *r)
 	uint32_t published = exchange_complete(r);
 
 	if (published != r->hwcur) {
-		r->common.stats.packets += ring_distance(r, r->hwcur, published);
 		r->hwcur = published;
 		/*
 		 * Releases slots and payload to the acquire of `published` in exchange_rxsync; stronger
@@ -118,15 +123,18 @@ static inline int exchange_txsync(struct ring *r)
 	return 0;
 }
 
-/* Take over `published` if the sender can have got there: not behind what was seen already. */
+/* Whether the sender can have got there: not behind what was seen already. */
+static inline bool exchange_can_be_published(const struct ring *r, uint32_t published)
+{
+	return published < r->num_slots &&
+	       ring_distance(r, r->hwcur, published) >= ring_distance(r, r->hwcur, r->hwtail);
+}
+
 static inline void exchange_receive(struct ring *r, uint32_t published)
 {
-	uint32_t seen = ring_distance(r, r->hwcur, r->hwtail);
-
 	if (published == r->hwtail)
 		return;
-	if (LOOM_UNLIKELY(
-		published >= r->num_slots || ring_distance(r, r->hwcur, published) < seen)) {
+	if (LOOM_UNLIKELY(!exchange_can_be_published(r, published))) {
 		ring_drop(r, LOOM_DROP_BAD_PEER, 1);
 		return;
 	}

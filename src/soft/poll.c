@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../base/error.h"
@@ -110,11 +111,11 @@ static int sleep_until(struct soft *soft, short events, uint64_t deadline, struc
 		news = arm_range(port->rx, &soft->rx, &at);
 	if (!news && (events & POLLOUT))
 		news = arm_range(port->tx, &soft->tx, &at);
-	if (news)
-		return news < 0 ? error_set(news,
-				      "cannot make a wakeup for \"%s\" (descriptors used up?)",
-				      port->name)
-				: 1;
+	if (news > 0)
+		return os_now_ns() < deadline;
+	if (news < 0)
+		return error_set(
+		    news, "cannot make a wakeup for \"%s\" (descriptors used up?)", port->name);
 	if (poll(fds, (nfds_t)(at - fds), milliseconds_until(deadline)) < 0)
 		return error_set(-errno, "interrupted while waiting for \"%s\"", port->name);
 	return os_now_ns() < deadline;
@@ -156,16 +157,58 @@ static int watch_range(struct soft *soft, struct ring *rings, const struct soft_
 		struct pollfd wake = {.fd = -1};
 		int err = rings[i].port->kind->arm(&rings[i], &wake);
 
-		if (err < 0)
+		if (err >= 0 && wake.fd >= 0)
+			err = os_pollset_add(soft->pollset, wake.fd, POLLIN);
+		if (err < 0 && err != -EEXIST) /* TX and RX of a socket are one descriptor */
 			return err;
+		rings[i].kick = soft->kick;
 		rings[i].evented = true;
-		if (wake.fd < 0)
-			continue;
-		err = os_pollset_add(soft->pollset, wake.fd, POLLIN);
-		if (err && err != -EEXIST) /* TX and RX of a socket are one descriptor */
-			return err;
 	}
 	return 0;
+}
+
+/*
+ * Readable from the start: there may be packets already whose sender saw no reason to signal. The
+ * first sync of any ring takes that back.
+ */
+static int watch(struct soft *soft)
+{
+	int err;
+
+	soft->pollset = os_pollset_create();
+	if (soft->pollset < 0)
+		return soft->pollset;
+	soft->kick = os_wake_create();
+	if (soft->kick < 0)
+		return soft->kick;
+	os_wake_signal(soft->kick);
+	err = os_pollset_add(soft->pollset, soft->kick, POLLIN);
+	if (!err)
+		err = watch_range(soft, soft->port->rx, &soft->rx);
+	if (!err)
+		err = watch_range(soft, soft->port->tx, &soft->tx);
+	return err;
+}
+
+static void unwatch_range(struct ring *rings, const struct soft_range *bound)
+{
+	for (uint32_t i = bound->first; i < bound->end; i++) {
+		rings[i].evented = false;
+		rings[i].kick = -1;
+	}
+}
+
+void soft_unwatch(struct soft *soft)
+{
+	if (soft->port) {
+		unwatch_range(soft->port->rx, &soft->rx);
+		unwatch_range(soft->port->tx, &soft->tx);
+	}
+	if (soft->pollset >= 0)
+		close(soft->pollset);
+	if (soft->kick >= 0)
+		close(soft->kick);
+	soft->pollset = soft->kick = -1;
 }
 
 int soft_fd(struct device *device)
@@ -175,16 +218,10 @@ int soft_fd(struct device *device)
 
 	if (soft->pollset >= 0)
 		return soft->pollset;
-	soft->pollset = os_pollset_create();
-	err = soft->pollset;
-	if (err >= 0)
-		err = watch_range(soft, soft->port->rx, &soft->rx);
-	if (err >= 0)
-		err = watch_range(soft, soft->port->tx, &soft->tx);
-	if (err >= 0)
+	err = watch(soft);
+	if (!err)
 		return soft->pollset;
-	if (soft->pollset >= 0)
-		close(soft->pollset);
-	soft->pollset = -1;
-	return error_set(err, "cannot make a descriptor to wait on for \"%s\"", soft->port->name);
+	soft_unwatch(soft);
+	return error_set(err, "cannot make a descriptor to wait on for \"%s\": %s",
+	    soft->port->name, strerror(-err));
 }

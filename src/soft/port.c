@@ -19,6 +19,7 @@ static void ring_setup(
 	r->port = port;
 	r->index = (uint16_t)index;
 	r->tx = tx;
+	r->kick = -1;
 	r->num_slots = r->common.ring->num_slots;
 	ring_start(r, 0, tx ? r->num_slots - 1 : 0);
 }
@@ -61,9 +62,9 @@ uint32_t port_buffers_for(uint64_t wanted)
 {
 	uint64_t n = 1;
 
-	while (n < wanted + REGION_FIRST_BUFFER)
+	while (n < wanted && n < UINT32_MAX / 2)
 		n <<= 1;
-	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+	return (uint32_t)n + REGION_FIRST_BUFFER;
 }
 
 static void fill_slots(struct port *port, bool mirrored)

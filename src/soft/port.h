@@ -26,12 +26,14 @@ struct port_request {
 	uint32_t buf_size;
 	uint32_t extra_bufs;
 	const char *directory; /* for shared objects; NULL: the user's own */
+	bool any_end;          /* only asking: either end of a pipe that is open here will do */
 };
 
 struct port {
 	const struct port_kind *kind;
 	char name[NETMAP_REQ_IFNAMSIZ];
-	char mode[64]; /* for people */
+	char mode[64];       /* for people */
+	char directory[128]; /* where its shared object is looked for; "" the default */
 	unsigned references;
 	struct region *region;
 	uint32_t num_tx, num_rx; /* all rings, host rings included and last */
@@ -63,6 +65,8 @@ struct port_kind {
 	 * comes), and look once more. 1: there is news already, do not sleep; 0: armed; or an error.
 	 */
 	int (*arm)(struct ring *ring, struct pollfd *out);
+	/** The ring has something to do again: take back what arm did, and the readiness it caused. */
+	void (*disarm)(struct ring *ring);
 };
 
 /** Where the rings of a port stand in a region's plan. */
@@ -81,8 +85,8 @@ int port_build(struct port *port, const struct port_request *request, const stru
 int port_build_private(struct port *port, const struct port_request *request, bool mirrored);
 
 /**
- * How many buffers to lay out for those wanted: reserved ones included, and a power of two, so that the
- * data path's single compare lets every valid index pass. Untouched buffers cost no memory.
+ * How many buffers to lay out for those wanted: a power of two, so that the data path's single mask
+ * lets every valid index pass, and the reserved ones. Untouched buffers cost no memory.
  */
 uint32_t port_buffers_for(uint64_t wanted);
 

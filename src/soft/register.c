@@ -8,6 +8,9 @@
 #include "../base/error.h"
 #include "soft.h"
 
+/* As many as fit netmap's limit for a whole request; also ends a list that bites its tail. */
+#define OPTIONS_MAX (NETMAP_REQ_MAXSIZE / (unsigned)sizeof(struct nmreq_option))
+
 static uint32_t or_default(uint32_t value, uint32_t fallback, uint32_t most)
 {
 	if (value == 0)
@@ -44,9 +47,13 @@ static void request_fill(struct port_request *out, const struct nmreq_header *he
 static int options_read(const struct nmreq_header *header, const struct device_opt_soft **soft)
 {
 	struct nmreq_option *option = (void *)(uintptr_t)header->nr_options;
+	unsigned n = 0;
 	int err = 0;
 
 	for (; option; option = (void *)(uintptr_t)option->nro_next) {
+		if (++n > OPTIONS_MAX)
+			return error_set(
+			    -EMSGSIZE, "the request has more than %u options", OPTIONS_MAX);
 		if (option->nro_reqtype == DEVICE_OPT_SOFT) {
 			*soft = (const void *)option;
 			option->nro_status = 0;
@@ -194,11 +201,18 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 	return 0;
 }
 
-static int mode_check(uint32_t mode)
+static int request_check(const struct nmreq_register *reg)
 {
-	if (mode == NR_REG_ALL_NIC || mode == NR_REG_ONE_NIC || wants_host(mode))
-		return 0;
-	return error_set(-EINVAL, "register mode %u is not one that the soft device serves", mode);
+	uint32_t mode = reg->nr_mode;
+
+	if (mode != NR_REG_ALL_NIC && mode != NR_REG_ONE_NIC && !wants_host(mode))
+		return error_set(
+		    -EINVAL, "register mode %u is not one that the soft device serves", mode);
+	if (reg->nr_mem_id != 0)
+		return error_set(-EINVAL, "there is no memory region %u", reg->nr_mem_id);
+	if (reg->nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON))
+		return error_set(-EOPNOTSUPP, "this build has no monitor ports");
+	return 0;
 }
 
 int soft_register(struct soft *soft, struct nmreq_header *header)
@@ -214,7 +228,7 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 		    -EBUSY, "this descriptor is bound to \"%s\" already", soft->port->name);
 	err = options_read(header, &options);
 	if (!err)
-		err = mode_check(reg->nr_mode);
+		err = request_check(reg);
 	if (err)
 		return err;
 	request_fill(&request, header, reg, options);

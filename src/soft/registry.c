@@ -52,6 +52,8 @@ static int port_open(
 	port->kind = kind;
 	port->references = 1;
 	snprintf(port->name, sizeof port->name, "%s", request->name);
+	snprintf(port->directory, sizeof port->directory, "%s",
+	    request->directory ? request->directory : "");
 	err = kind->open(port, request);
 	if (err) {
 		free(port);
@@ -112,7 +114,18 @@ static int open_by_name(
 	return interface_open(&request, tried, tried_size, out);
 }
 
-/* A mission pipe is not shared by name: each open takes the end that is free. */
+static struct port *find(const struct port_request *request)
+{
+	const char *directory = request->directory ? request->directory : "";
+	struct port *port = ports;
+
+	while (port &&
+	       (strcmp(port->name, request->name) != 0 || strcmp(port->directory, directory) != 0))
+		port = port->next;
+	return port;
+}
+
+/* A pipe{name} is not shared by name: each open takes the end that is free. */
 static bool shareable(const char *name)
 {
 	size_t len = strlen(name);
@@ -123,14 +136,17 @@ static bool shareable(const char *name)
 int registry_get(
     const struct port_request *request, char *tried, size_t tried_size, struct port **out)
 {
+	struct port *port = shareable(request->name) || request->any_end ? find(request) : NULL;
 	int err;
 
-	for (struct port *port = ports; port && shareable(request->name); port = port->next)
-		if (strcmp(port->name, request->name) == 0) {
-			port->references++;
-			*out = port;
-			return 0;
-		}
+	if (port) {
+		port->references++;
+		*out = port;
+		return 0;
+	}
+	if (request->directory && strlen(request->directory) >= sizeof port->directory)
+		return error_set(-ENAMETOOLONG, "the directory's name has more than %zu bytes: %s",
+		    sizeof port->directory - 1, request->directory);
 	err = open_by_name(request, tried, tried_size, out);
 	if (err)
 		return err;

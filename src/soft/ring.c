@@ -2,6 +2,7 @@
 /* The rare paths of a ring: start, reset after bad indexes, arming, checking slots. */
 #include "ring.h"
 
+#include "../base/error.h"
 #include "port.h"
 
 void ring_start(struct ring *r, uint32_t head, uint32_t tail)
@@ -44,6 +45,7 @@ int ring_reinit(struct ring *r)
 	uint32_t head = __atomic_load_n(&user->head, __ATOMIC_RELAXED);
 	uint32_t cur = __atomic_load_n(&user->cur, __ATOMIC_RELAXED);
 	bool in_range = head < r->num_slots && cur < r->num_slots;
+	uint32_t from = r->rhead;
 
 	if (in_range && !clear_bad_slots(r)) {
 		r->rhead = head;
@@ -53,14 +55,25 @@ int ring_reinit(struct ring *r)
 		user->head = user->cur = r->hwcur;
 	}
 	user->tail = r->hwtail;
-	return -EINVAL;
+	return error_set(-EINVAL,
+	    "port \"%s\": %s ring %u: head %u and cur %u are not within the %u slots that the "
+	    "program "
+	    "owns from %u on; nothing was moved",
+	    r->port->name, r->tx ? "TX" : "RX", r->index, head, cur,
+	    ring_distance(r, from, r->hwtail), from);
 }
 
-bool ring_arm_evented(struct ring *r)
+bool ring_rearm(struct ring *r)
 {
 	struct pollfd unused;
 
-	return r->port->kind->arm(r, &unused) > 0;
+	if (r->kick >= 0)
+		os_wake_drain(r->kick);
+	r->kick = -1;
+	if (!ring_ready(r))
+		return r->port->kind->arm(r, &unused) > 0;
+	r->port->kind->disarm(r);
+	return false;
 }
 
 uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t *flags)

@@ -34,6 +34,7 @@ struct ring {
 	uint16_t index; /* among the rings of its direction */
 	bool tx;
 	bool evented; /* loom_port_fd() is in use: a sync that finds nothing arms the wakeup */
+	int kick;     /* makes that descriptor readable until the first sync; -1 */
 } __attribute__((aligned(128))); /* rings are synced by different threads */
 
 static inline uint32_t ring_prev(const struct ring *r, uint32_t index)
@@ -67,8 +68,8 @@ void ring_start(struct ring *r, uint32_t head, uint32_t tail);
  */
 int ring_reinit(struct ring *r);
 
-/** Arm the wakeup of an evented ring that has nothing to do; true: news came meanwhile. */
-bool ring_arm_evented(struct ring *r);
+/** After the sync of an evented ring: arm its wakeup, or take it back. True: sync once more. */
+bool ring_rearm(struct ring *r);
 
 /**
  * A slot's buffer and length, checked against the region; NULL (and a counted drop) if they do not
@@ -96,6 +97,8 @@ static inline int ring_begin(struct ring *r)
 	if (LOOM_UNLIKELY(
 		head >= r->num_slots || cur >= r->num_slots || !ring_in_order(r, head, cur)))
 		return ring_reinit(r);
+	if (r->tx)
+		r->common.stats.packets += ring_distance(r, r->rhead, head);
 	r->rhead = head;
 	r->rcur = cur;
 	return 0;
@@ -124,7 +127,7 @@ static inline int ring_sync(struct ring *r, int (*move)(struct ring *))
 	if (LOOM_UNLIKELY(err))
 		return err;
 	err = move(r);
-	if (LOOM_UNLIKELY(r->evented && !err && !ring_ready(r) && ring_arm_evented(r)))
+	if (LOOM_UNLIKELY(r->evented && !err && ring_rearm(r)))
 		err = move(r);
 	ring_finish(r);
 	return err;

@@ -16,13 +16,14 @@
 #include "../os/os.h"
 
 #define LOCK_TIMEOUT_MS 5000
+#define PREFIX          "loom-"
 #define USER_BYTE       0u
 #define END_BYTE        1u
 
 /* File names keep letters, digits and the braces of pipes; anything else becomes %xx. */
 static void encode(const char *key, char *out, size_t size)
 {
-	size_t used = 0;
+	size_t used = (size_t)snprintf(out, size, PREFIX);
 
 	for (; *key && used + 4 < size; key++) {
 		unsigned char c = (unsigned char)*key;
@@ -76,9 +77,9 @@ static int directory_open(const char *wanted)
 	return fd;
 }
 
-static bool in_use(int dirfd, const char *file)
+static bool in_use(int dirfd, const char *object)
 {
-	int fd = openat(dirfd, file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(dirfd, object, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	int held;
 
 	if (fd < 0)
@@ -86,6 +87,18 @@ static bool in_use(int dirfd, const char *file)
 	held = os_lock_held(fd, USER_BYTE);
 	close(fd);
 	return held != 0;
+}
+
+/* Only what has our names and is of our making: an object, or a wakeup of one. */
+static bool is_ours(int dirfd, const char *file)
+{
+	bool wakeup = strchr(file, '.') != NULL;
+	struct stat st;
+
+	if (strncmp(file, PREFIX, strlen(PREFIX)) != 0 ||
+	    fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid())
+		return false;
+	return wakeup ? S_ISFIFO(st.st_mode) : S_ISREG(st.st_mode);
 }
 
 /* Remove dead objects and wakeups without an object. The directory is locked. */
@@ -105,7 +118,7 @@ static void sweep(int dirfd)
 
 		snprintf(
 		    object, sizeof object, "%.*s", (int)strcspn(entry->d_name, "."), entry->d_name);
-		if (*object && !in_use(dirfd, object))
+		if (is_ours(dirfd, entry->d_name) && !in_use(dirfd, object))
 			unlinkat(dirfd, entry->d_name, 0);
 	}
 	closedir(dir);

@@ -2,8 +2,8 @@
 /*
  * Objects that processes find by name: files in one directory per user (mode 0700).
  *
- *   DIR/KEY          the object's memory
- *   DIR/KEY.…        its wakeups, made when somebody first sleeps
+ *   DIR/loom-KEY     the object's memory, a plain file
+ *   DIR/loom-KEY.…   its wakeups, FIFOs, made when somebody first sleeps
  *
  * Every user holds a shared lock on byte 0 of the object, and an exclusive one on byte 1 + end for
  * the end it has taken. Locks die with their process, so an object nobody has locked is dead,

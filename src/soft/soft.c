@@ -65,8 +65,7 @@ static void soft_close(struct device *device)
 {
 	struct soft *soft = soft_of(device);
 
-	if (soft->pollset >= 0)
-		close(soft->pollset);
+	soft_unwatch(soft);
 	soft_unregister(soft);
 	free(soft);
 }
@@ -90,7 +89,7 @@ int soft_open(struct device **out)
 	if (!soft)
 		return error_set(-ENOMEM, "out of memory for a soft device");
 	soft->device.ops = &soft_ops;
-	soft->pollset = -1;
+	soft->pollset = soft->kick = -1;
 	soft->spin_us = SOFT_SPIN_US;
 	*out = &soft->device;
 	return 0;

@@ -33,7 +33,7 @@ struct soft {
 	uint32_t extra_bufs;
 	uint32_t spin_us;
 	int pollset; /* -1 until loom_port_fd() */
-	bool error;  /* a ring was reset since the last poll */
+	int kick;    /* in the pollset: readable until the first sync after loom_port_fd() */
 	char tried[256];
 };
 
@@ -48,6 +48,7 @@ void soft_unregister(struct soft *soft);
 int soft_sync(struct device *device, bool tx);
 int soft_poll(struct device *device, short events, int timeout_ms);
 int soft_fd(struct device *device);
+void soft_unwatch(struct soft *soft);
 
 /* registry.c: ports by name, within the process */
 

@@ -69,6 +69,7 @@ static int loop_open(struct port *port, const struct port_request *wanted)
 	/* A loop has pairs of like rings. */
 	request.rx_rings = request.tx_rings;
 	request.rx_slots = request.tx_slots;
+	request.host_tx_rings = request.host_rx_rings = 0;
 	loop = loop_new(request.tx_rings);
 	if (!loop)
 		return error_set(-ENOMEM, "out of memory for \"%s\"", request.name);
@@ -106,4 +107,5 @@ const struct port_kind port_kind_loop = {
     .tx_entry = loop_tx_entry,
     .rx_entry = loop_rx_entry,
     .arm = exchange_arm,
+    .disarm = exchange_disarm,
 };

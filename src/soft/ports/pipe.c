@@ -395,15 +395,15 @@ static int pipe_open(struct port *port, const struct port_request *request)
 		err = memory_get(&pipe->share, request->name, &pipe->memory);
 	if (!err)
 		err = build(port, pipe, request);
-	share_ready(&pipe->share);
 	if (err) {
 		if (pipe->memory)
 			memory_put(pipe->memory);
-		share_close(&pipe->share);
+		share_close(&pipe->share); /* before anybody saw a half-made object */
 		free(pipe->ends);
 		free(pipe);
 		return err;
 	}
+	share_ready(&pipe->share);
 	port->zero_copy = true;
 	snprintf(port->mode, sizeof port->mode, "%s", pipe->share.end == 0 ? "master" : "slave");
 	return 0;
@@ -432,4 +432,5 @@ const struct port_kind port_kind_pipe = {
     .tx_entry = pipe_tx_entry,
     .rx_entry = pipe_rx_entry,
     .arm = exchange_arm,
+    .disarm = exchange_disarm,
 };

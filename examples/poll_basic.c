@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Waiting in somebody's event loop: the port as a descriptor, with poll() and then with epoll.
+ *
+ * The rule (loom_port_fd in <pktloom/port.h>): sync, use what is there, and block only after a sync
+ * that brought nothing. The descriptor is waited on for reading, whatever one waits for.
+ */
+#include <err.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <pktloom.h>
+
+#include "common.h"
+
+#define TIMEOUT_MS 5000
+
+struct plan {
+	char name[32];
+	uint64_t count, interval_us;
+};
+
+/* The other end of the pipe: a packet every now and then. */
+static void *trickle(void *arg)
+{
+	const struct plan *plan = arg;
+	struct loom_port *port;
+	struct loom_txring tx;
+
+	if (loom_open(plan->name, NULL, &port) < 0 || loom_tx(port, 0, &tx) < 0)
+		errx(1, "%s", loom_error());
+	for (uint64_t i = 0; i < plan->count * 2; i++) {
+		while (loom_send(&tx, &i, sizeof i) == 0)
+			loom_port_wait(port, LOOM_TX, TIMEOUT_MS);
+		loom_tx_sync(&tx);
+		usleep((useconds_t)plan->interval_us);
+	}
+	loom_close(port);
+	return NULL;
+}
+
+/* Everything that is there now; how many packets that was. */
+static uint64_t take(struct loom_rxring *rx, uint64_t first)
+{
+	struct loom_frame frame;
+	uint64_t taken = 0;
+
+	if (loom_rx_sync(rx) < 0)
+		errx(1, "%s", loom_error());
+	for (; loom_recv(rx, &frame) == 1; taken++)
+		if (frame.len != sizeof first || payload_number(frame.data) != first + taken)
+			errx(1, "packet %llu is lost or not what was sent",
+			    (unsigned long long)(first + taken));
+	return taken;
+}
+
+static int block_in_poll(int fd)
+{
+	struct pollfd events = {.fd = fd, .events = POLLIN};
+
+	return poll(&events, 1, TIMEOUT_MS);
+}
+
+static int block_in_epoll(int set)
+{
+	struct epoll_event event;
+
+	return epoll_wait(set, &event, 1, TIMEOUT_MS);
+}
+
+/* The event loop, until `until` packets have come in all. */
+static uint64_t receive(struct loom_rxring *rx, uint64_t from, uint64_t until, const char *label,
+    int (*block)(int), int fd)
+{
+	uint64_t blocked = 0;
+
+	for (uint64_t taken; from < until; from += taken) {
+		taken = take(rx, from);
+		if (taken > 0)
+			continue;
+		blocked++;
+		if (block(fd) <= 0)
+			errx(1, "%s: no packet within %d s", label, TIMEOUT_MS / 1000);
+	}
+	printf("%s: blocked %llu times\n", label, (unsigned long long)blocked);
+	return from;
+}
+
+int main(int argc, char **argv)
+{
+	struct plan plan = {.count = 200, .interval_us = 1000};
+	const struct arg args[] = {
+	    {"count", "packets for each of poll and epoll", .number = &plan.count, .min = 1},
+	    {"interval", "microseconds between packets", .number = &plan.interval_us,
+		.max = 1000000},
+	    {0},
+	};
+	struct epoll_event wanted = {.events = EPOLLIN};
+	struct loom_rxring rx;
+	struct loom_port *port;
+	pthread_t sender;
+	uint64_t received;
+	int fd, set;
+
+	args_parse(argc, argv, "Receives through poll() and through epoll.", args);
+	snprintf(plan.name, sizeof plan.name, "pipe{poll-%ld}", (long)getpid());
+	if (loom_open(plan.name, NULL, &port) < 0 || loom_rx(port, 0, &rx) < 0)
+		errx(1, "%s", loom_error());
+	fd = loom_port_fd(port);
+	set = epoll_create1(EPOLL_CLOEXEC);
+	if (fd < 0 || set < 0 || epoll_ctl(set, EPOLL_CTL_ADD, fd, &wanted) != 0)
+		errx(1, "no descriptor to wait on: %s", loom_error());
+	if (pthread_create(&sender, NULL, trickle, &plan) != 0)
+		errx(1, "cannot start a thread");
+	received = receive(&rx, 0, plan.count, "poll", block_in_poll, fd);
+	received = receive(&rx, received, plan.count * 2, "epoll", block_in_epoll, set);
+	pthread_join(sender, NULL);
+	close(set);
+	loom_close(port);
+	printf("received %llu packets in order\n", (unsigned long long)received);
+	return 0;
+}

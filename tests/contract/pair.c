@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of rows, and what carries out orders at the far end. */
+#include "pair.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ARRIVAL_MS 5000 /* how long a packet may take before it counts as lost */
+
+/* ---- rows ---- */
+
+static const struct row rows[] = {
+    {"loop", "loop", "loop:t%u", NULL, PLACE_HERE},
+    {"loop", "loop, two threads", "loop:t%u", NULL, PLACE_THREAD},
+    {"pipe", "pipe, master to slave", "t%u{p", "t%u}p", PLACE_HERE},
+    {"pipe", "pipe, slave to master", "t%u}p", "t%u{p", PLACE_HERE},
+    {"pipe", "pipe, two threads", "pipe{t%u}", "pipe{t%u}", PLACE_THREAD},
+    {"pipe", "pipe, two processes", "pipe{t%u}", "pipe{t%u}", PLACE_PROCESS},
+};
+
+/* Kinds that no packet passes through, or that have a table of their own, and where they are tested. */
+static const struct {
+	const char *kind, *tested_in;
+} elsewhere[] = {
+    {"null", "test_null.c"},
+    {"packet", "tests/e2e"},
+};
+
+static bool is_known(const char *kind)
+{
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (strcmp(rows[i].kind, kind) == 0)
+			return true;
+	for (size_t i = 0; i < COUNT(elsewhere); i++)
+		if (strcmp(elsewhere[i].kind, kind) == 0)
+			return true;
+	return false;
+}
+
+static void every_port_kind_is_tested(void **state)
+{
+	static const char *const kinds[] = {
+#define PORT_KIND(kind) #kind,
+#include "soft/ports/ports.def"
+#undef PORT_KIND
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if (!is_known(kinds[i]))
+			fail_msg("the port kind \"%s\" has no row in pair.c", kinds[i]);
+}
+
+/* ---- the far end ---- */
+
+struct order {
+	far_order *call; /* NULL: close and leave */
+	int64_t args[4];
+};
+
+struct mailbox {
+	int near, far; /* a socket pair */
+	pthread_t thread;
+	pid_t child;
+	struct pair *pair;
+	const struct loom_config *config;
+	char name[64];
+};
+
+static int end_open(struct end *end, const char *name, const struct loom_config *config)
+{
+	int err = loom_open(name, config, &end->port);
+
+	if (!err && loom_tx_rings(end->port) > 0)
+		err = loom_tx(end->port, 0, &end->tx);
+	if (!err && loom_rx_rings(end->port) > 0)
+		err = loom_rx(end->port, 0, &end->rx);
+	return err;
+}
+
+static bool send_all(int fd, const void *data, size_t size)
+{
+	return send(fd, data, size, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+static bool receive_all(int fd, void *data, size_t size)
+{
+	return recv(fd, data, size, MSG_WAITALL) == (ssize_t)size;
+}
+
+static void far_open(struct mailbox *box, struct report *report)
+{
+	struct end *far = &box->pair->far;
+
+	*report = (struct report){.value = 0};
+	if (!box->pair->row->far)
+		*far = box->pair->near;
+	else if (end_open(far, box->name, box->config) != 0)
+		snprintf(report->problem, sizeof report->problem, "%s", loom_error());
+}
+
+static void far_close(struct pair *pair)
+{
+	if (pair->row->far)
+		loom_close(pair->far.port);
+	pair->far.port = NULL;
+}
+
+/* The far end's life, in its thread or process: open when first told to, obey, close. */
+static void far_live(struct mailbox *box)
+{
+	struct report report;
+	struct order order;
+
+	if (!receive_all(box->far, &order, sizeof order))
+		return;
+	far_open(box, &report);
+	while (send_all(box->far, &report, sizeof report) &&
+	       receive_all(box->far, &order, sizeof order) && order.call) {
+		report = (struct report){.value = 0};
+		order.call(&box->pair->far, order.args, &report);
+	}
+	far_close(box->pair);
+}
+
+static void *far_thread(void *arg)
+{
+	far_live(arg);
+	return NULL;
+}
+
+static int far_child(void *arg)
+{
+	struct mailbox *box = arg;
+
+	close(box->near);
+	far_live(box);
+	return 0;
+}
+
+static void mailbox_open(struct pair *pair, const struct loom_config *config)
+{
+	struct mailbox *box = calloc(1, sizeof *box);
+	int fds[2];
+
+	assert_non_null(box);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	box->near = fds[0];
+	box->far = fds[1];
+	box->pair = pair;
+	box->config = config;
+	pair->mailbox = box;
+}
+
+static void mailbox_close(struct pair *pair)
+{
+	struct mailbox *box = pair->mailbox;
+	const struct order leave = {.call = NULL};
+
+	if (!box)
+		return;
+	send_all(box->near, &leave, sizeof leave);
+	if (pair->row->place == PLACE_THREAD)
+		pthread_join(box->thread, NULL);
+	close(box->near);
+	if (box->far >= 0)
+		close(box->far);
+	if (pair->row->place == PLACE_PROCESS)
+		child_wait(box->child);
+	free(box);
+	pair->mailbox = NULL;
+}
+
+/* A child is made before the near end is open, so that it inherits nothing of it. */
+static void far_start(struct pair *pair)
+{
+	struct mailbox *box = pair->mailbox;
+
+	if (pair->row->place == PLACE_PROCESS) {
+		box->child = child_start(far_child, box);
+		close(box->far);
+		box->far = -1;
+	}
+}
+
+static void far_enter(struct pair *pair)
+{
+	struct mailbox *box = pair->mailbox;
+	const struct order begin = {.call = far_look};
+	struct report report;
+
+	if (pair->row->place == PLACE_HERE) {
+		far_open(box, &report);
+	} else {
+		if (pair->row->place == PLACE_THREAD)
+			assert_int_equal(pthread_create(&box->thread, NULL, far_thread, box), 0);
+		assert_true(send_all(box->near, &begin, sizeof begin));
+		assert_true(receive_all(box->near, &report, sizeof report));
+	}
+	if (report.problem[0])
+		fail_msg("%s: %s", pair->row->label, report.problem);
+}
+
+/* ---- pairs ---- */
+
+static struct pair current; /* closed by the teardown when a test fails half-way */
+
+struct pair *pair_open(const struct row *row, const struct loom_config *config)
+{
+	static unsigned number; /* a name of its own: what one test leaves is not the next one's */
+	char name[64];
+
+	current = (struct pair){.row = row};
+	number++;
+	mailbox_open(&current, config);
+	/* Formats of the table above. NOLINTNEXTLINE(clang-diagnostic-format-nonliteral) */
+	snprintf(name, sizeof name, row->near, number);
+	if (row->far)
+		/* NOLINTNEXTLINE(clang-diagnostic-format-nonliteral) */
+		snprintf(current.mailbox->name, sizeof current.mailbox->name, row->far, number);
+	far_start(&current);
+	if (end_open(&current.near, name, config) != 0)
+		fail_msg("%s: %s", name, loom_error());
+	far_enter(&current);
+	return &current;
+}
+
+void pair_close_far(struct pair *pair)
+{
+	if (pair->row->place == PLACE_HERE && pair->far.port)
+		far_close(pair);
+	mailbox_close(pair);
+}
+
+void pair_close(struct pair *pair)
+{
+	if (!pair->row)
+		return;
+	pair_close_far(pair);
+	loom_close(pair->near.port);
+	*pair = (struct pair){.row = NULL};
+}
+
+void pair_far_begin(struct pair *pair, far_order *call, const int64_t args[4])
+{
+	struct order order = {.call = call};
+
+	memcpy(order.args, args, sizeof order.args);
+	assert_true(send_all(pair->mailbox->near, &order, sizeof order));
+}
+
+int64_t pair_far_end(struct pair *pair)
+{
+	struct mailbox *box = pair->mailbox;
+	struct report report = {.value = 0};
+	struct order order;
+
+	if (pair->row->place == PLACE_HERE) {
+		assert_true(receive_all(box->far, &order, sizeof order));
+		order.call(&pair->far, order.args, &report);
+	} else if (!receive_all(box->near, &report, sizeof report)) {
+		fail_msg("%s: the far end died", pair->row->label);
+	}
+	if (report.problem[0])
+		fail_msg("%s: at the far end: %s", pair->row->label, report.problem);
+	return report.value;
+}
+
+int64_t pair_far(struct pair *pair, far_order *order, const int64_t args[4])
+{
+	pair_far_begin(pair, order, args);
+	return pair_far_end(pair);
+}
+
+/* ---- orders ---- */
+
+/* Takes the frames that are there now; -1 when one is not what was sent. */
+static int64_t take_present(struct end *far, const int64_t *args, int64_t done, struct report *report)
+{
+	struct loom_frame frame;
+
+	while (done < args[0] && loom_recv(&far->rx, &frame) == 1) {
+		if (!packet_is_ours(frame.data, frame.len))
+			continue;
+		if (frame.len != args[2] || !packet_is(frame.data, frame.len, (uint32_t)(args[1] + done))) {
+			snprintf(report->problem, sizeof report->problem,
+			    "packet %lld has %u bytes or is not what was sent", (long long)(args[1] + done),
+			    frame.len);
+			return -1;
+		}
+		done++;
+	}
+	return done;
+}
+
+void far_take(struct end *far, const int64_t *args, struct report *report)
+{
+	const uint64_t deadline = now_ms() + ARRIVAL_MS;
+	int64_t done = 0;
+
+	do {
+		if (loom_rx_space(&far->rx) == 0)
+			loom_rx_sync(&far->rx);
+		done = take_present(far, args, done, report);
+		if (done < 0)
+			return;
+	} while (done < args[0] && now_ms() < deadline);
+	loom_rx_sync(&far->rx);
+	report->value = done;
+}
+
+void far_look(struct end *far, const int64_t *args, struct report *report)
+{
+	(void)args;
+	if (loom_rx_sync(&far->rx) != 0)
+		snprintf(report->problem, sizeof report->problem, "sync: %s", loom_error());
+	report->value = loom_rx_space(&far->rx);
+}
+
+void far_drain(struct end *far, const int64_t *args, struct report *report)
+{
+	struct loom_frame frame;
+
+	(void)args;
+	loom_rx_sync(&far->rx);
+	while (loom_recv(&far->rx, &frame) == 1)
+		report->value++;
+	loom_rx_sync(&far->rx);
+}
+
+uint32_t near_send(struct pair *pair, uint32_t n, uint32_t first, uint32_t len)
+{
+	static uint8_t data[65536];
+	uint32_t sent = 0;
+
+	for (; sent < n; sent++) {
+		packet_fill(data, len, first + sent);
+		if (loom_send(&pair->near.tx, data, len) != 1)
+			break;
+	}
+	return sent;
+}
+
+/* ---- running ---- */
+
+static bool is_wanted(enum place place, int argc, char **argv)
+{
+	static const char *const names[] = {"here", "thread", "process"};
+
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], names[place]) == 0)
+			return true;
+	return argc <= 1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	pair_close(&current);
+	return 0;
+}
+
+static size_t add_rows(struct CMUnitTest *tests, const struct body *body, int argc, char **argv)
+{
+	static char names[512][96];
+	static size_t used;
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT(rows) && used < COUNT(names); i++) {
+		if (!is_wanted(rows[i].place, argc, argv))
+			continue;
+		snprintf(names[used], sizeof names[used], "%s (%s)", body->name, rows[i].label);
+		tests[n++] = (struct CMUnitTest){names[used++], body->run, NULL, teardown,
+		    (void *)(uintptr_t)&rows[i]};
+	}
+	return n;
+}
+
+int rows_run(const char *group, const struct body *bodies, size_t n, int argc, char **argv)
+{
+	struct CMUnitTest *tests = calloc(n * COUNT(rows) + 1, sizeof *tests);
+	size_t used = 1;
+	int failed;
+
+	if (!tests)
+		return 1;
+	scratch_directory();
+	tests[0] = (struct CMUnitTest)cmocka_unit_test(every_port_kind_is_tested);
+	for (size_t i = 0; i < n; i++)
+		used += add_rows(tests + used, &bodies[i], argc, argv);
+	failed = _cmocka_run_group_tests(group, tests, used, NULL, NULL);
+	free(tests);
+	return failed;
+}
