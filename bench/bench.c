@@ -140,11 +140,16 @@ static void meet(struct worker *w)
 		bench_relax();
 }
 
+static bool is_time(const struct bench_row *row)
+{
+	return strcmp(row->unit, "ns") == 0;
+}
+
 static double value_of(const struct bench_row *row, uint64_t units, uint64_t ns)
 {
 	if (units == 0)
 		return 0;
-	if (strcmp(row->unit, "ns") == 0)
+	if (is_time(row))
 		return (double)ns / (double)units;
 	return (double)units * 1e3 / (double)ns;
 }
@@ -327,16 +332,31 @@ static struct spread spread_of(const double *values, unsigned n)
 	return spread;
 }
 
+/* Of several floors, the one that is hardest to reach. */
+static unsigned floor_of(const struct bench_row *row, const struct control *control)
+{
+	unsigned best = 1;
+
+	for (unsigned i = 2; i <= row->floors; i++) {
+		double it = spread_of(control->values[i], row->rounds).median;
+		double other = spread_of(control->values[best], row->rounds).median;
+
+		if (is_time(row) ? it < other : it > other)
+			best = i;
+	}
+	return best;
+}
+
 /* A contender against the floor, round by round: above 1 it is better. */
-static struct spread ratio_of(
-    const struct bench_row *row, const struct control *control, unsigned contender)
+static struct spread ratio_of(const struct bench_row *row, const struct control *control,
+    unsigned contender, unsigned against)
 {
 	double ratios[BENCH_ROUNDS];
 
 	for (unsigned i = 0; i < row->rounds; i++) {
-		double it = control->values[contender][i], floor = control->values[1][i];
+		double it = control->values[contender][i], floor = control->values[against][i];
 
-		if (strcmp(row->unit, "ns") == 0) {
+		if (is_time(row)) {
 			it = floor;
 			floor = control->values[contender][i];
 		}
@@ -348,12 +368,13 @@ static struct spread ratio_of(
 static void print_contender(
     const struct bench_row *row, const struct control *control, unsigned i, FILE *json)
 {
+	unsigned against = floor_of(row, control);
 	struct spread value = spread_of(control->values[i], row->rounds);
-	struct spread ratio = ratio_of(row, control, i);
+	struct spread ratio = ratio_of(row, control, i, against);
 
 	printf("  %-28s %10.2f %-4s (%.2f .. %.2f)", row->contenders[i].name, value.median, row->unit,
 	    value.p10, value.p90);
-	if (i != 1)
+	if (i != against)
 		printf("   x floor %.3f (%.3f .. %.3f)", ratio.median, ratio.p10, ratio.p90);
 	if (control->lost[i])
 		printf("   lost %llu of %llu", (unsigned long long)control->lost[i],
@@ -382,8 +403,9 @@ static void report(const struct bench_row *row, const struct control *control)
 			bench_die("cannot write %s: %s", path, strerror(errno));
 		fprintf(json,
 		    "{\"name\":\"%s\",\"unit\":\"%s\",\"question\":\"%s\",\"rounds\":%u,"
-		    "\"burst_ms\":%u,\"contenders\":[",
-		    row->name, row->unit, row->question, row->rounds, row->burst_ms);
+		    "\"burst_ms\":%u,\"floor\":%u,\"contenders\":[",
+		    row->name, row->unit, row->question, row->rounds, row->burst_ms,
+		    floor_of(row, control));
 	}
 	for (unsigned i = 0; i < contenders(row); i++)
 		print_contender(row, control, i, json);

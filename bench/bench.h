@@ -7,7 +7,8 @@
  *
  *   round 0: ours floor extra │ round 1: extra floor ours │ round 2: ours floor extra │ …
  *
- * Contender 0 is ours, contender 1 the floor; what follows is printed beside them.
+ * Contender 0 is ours, then come the floors: the one with the best median counts. What follows is
+ * printed beside them.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -48,7 +49,8 @@ struct bench_row {
 	unsigned measured_side; /* whose count and clock make the value */
 	unsigned rounds;
 	unsigned burst_ms;
-	bool threads; /* workers are threads of one process, not two processes */
+	unsigned floors; /* 0 means 1 */
+	bool threads;    /* workers are threads of one process, not two processes */
 	struct bench_contender contenders[BENCH_CONTENDERS];
 	const void *job; /* the program's own */
 	void *memory;    /* shared between the workers, zeroed */

@@ -24,7 +24,7 @@ enum answer {
 	ANSWERS,
 	IGNORE_PROTOCOL = ANSWERS,
 	IGNORE_ADDRESS,
-	IGNORE_TRUNCATED,
+	IGNORE_MALFORMED,
 	IGNORE_FRAGMENT,
 	IGNORE_CHECKSUM,
 	IGNORE_SLOTS,
@@ -38,7 +38,7 @@ static inline const char *answer_name(enum answer answer)
 	    [ANSWER_ECHO] = "echo",
 	    [IGNORE_PROTOCOL] = "other-protocol",
 	    [IGNORE_ADDRESS] = "other-address",
-	    [IGNORE_TRUNCATED] = "truncated",
+	    [IGNORE_MALFORMED] = "malformed",
 	    [IGNORE_FRAGMENT] = "ip-fragment",
 	    [IGNORE_CHECKSUM] = "bad-checksum",
 	    [IGNORE_SLOTS] = "several-slots",
@@ -84,7 +84,7 @@ static inline enum answer answer_arp(uint8_t *frame, size_t len, const struct id
 	struct ether_arp arp;
 
 	if (len < ETH_HLEN + sizeof arp)
-		return IGNORE_TRUNCATED;
+		return IGNORE_MALFORMED;
 	memcpy(&arp, frame + ETH_HLEN, sizeof arp);
 	if (arp.arp_hrd != htons(ARPHRD_ETHER) || arp.arp_pro != htons(ETHERTYPE_IP) ||
 	    arp.arp_hln != ETH_ALEN || arp.arp_pln != sizeof self->ip ||
@@ -108,7 +108,7 @@ static inline enum answer answer_icmp(uint8_t *message, size_t len)
 	struct icmphdr icmp;
 
 	if (len < sizeof icmp)
-		return IGNORE_TRUNCATED;
+		return IGNORE_MALFORMED;
 	memcpy(&icmp, message, sizeof icmp);
 	if (icmp.type != ICMP_ECHO || icmp.code != 0)
 		return IGNORE_PROTOCOL;
@@ -144,13 +144,13 @@ static inline enum answer answer_ip(uint8_t *frame, size_t len, const struct ide
 	struct ip ip;
 
 	if (len < ETH_HLEN + sizeof ip)
-		return IGNORE_TRUNCATED;
+		return IGNORE_MALFORMED;
 	memcpy(&ip, header, sizeof ip);
 	header_len = (size_t)ip.ip_hl * 4;
 	total = ntohs(ip.ip_len);
 	if (ip.ip_v != IPVERSION || header_len < sizeof ip || header_len > total ||
 	    total > len - ETH_HLEN)
-		return IGNORE_TRUNCATED;
+		return IGNORE_MALFORMED;
 	if (inet_checksum(header, header_len) != 0)
 		return IGNORE_CHECKSUM;
 	if (ip.ip_dst.s_addr != self->ip.s_addr)
@@ -173,7 +173,7 @@ static inline enum answer answer_frame(uint8_t *frame, size_t len, const struct 
 	struct ether_header ethernet;
 
 	if (len < sizeof ethernet)
-		return IGNORE_TRUNCATED;
+		return IGNORE_MALFORMED;
 	memcpy(&ethernet, frame, sizeof ethernet);
 	if (ethernet.ether_type == htons(ETHERTYPE_ARP))
 		return answer_arp(frame, len, self);

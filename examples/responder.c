@@ -85,12 +85,14 @@ static void print_summary(const struct responder *r)
 
 	for (int i = 0; i < ANSWER_KINDS; i++)
 		packets += r->counts[i];
-	printf("%llu packets, %llu answered", (unsigned long long)packets,
+	printf("%llu packets, %llu answered:", (unsigned long long)packets,
 	    (unsigned long long)r->answered);
 	for (int i = 0; i < ANSWER_KINDS; i++)
-		if (r->counts[i])
-			printf("%s %s %llu", i == ANSWERS ? "; ignored:" : ",", answer_name(i),
-			    (unsigned long long)r->counts[i]);
+		printf("%s %s %llu",
+		    i == ANSWERS ? "; ignored:"
+		    : i          ? ","
+				 : "",
+		    answer_name(i), (unsigned long long)r->counts[i]);
 	printf("\ndropped by the port:");
 	loom_port_stats(r->port, &tx, &rx);
 	for (int i = 0; i < LOOM_DROP_REASONS; i++)

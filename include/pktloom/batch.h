@@ -99,7 +99,7 @@ LOOM_INLINE void loom_txbatch_end(struct loom_txbatch *batch)
 /**
  * Borrow the next free slot, to be filled in place and put. Again without a put: the same slot.
  *
- * @param frame  data, cap and slot are set; len and flags are 0
+ * @param frame  data and cap are set; len and flags are 0
  * @return 1; 0 no free slot is left
  */
 LOOM_INLINE int loom_txbatch_next(struct loom_txbatch *batch, struct loom_frame *frame)
@@ -122,8 +122,7 @@ LOOM_INLINE int loom_txbatch_next(struct loom_txbatch *batch, struct loom_frame 
 	frame->data = batch->tx.buffers + index * batch->tx.buf_size;
 	frame->len = 0;
 	frame->flags = 0;
-	frame->cap = (uint16_t)batch->tx.frame_max;
-	frame->slot = batch->run.at;
+	frame->cap = batch->tx.frame_max;
 	return 1;
 }
 
@@ -186,8 +185,7 @@ LOOM_INLINE int loom_rxbatch_next(struct loom_rxbatch *batch, struct loom_frame 
 	frame->data = batch->rx.buffers + (uint32_t)word * batch->rx.buf_size;
 	frame->len = (uint16_t)(word >> 32);
 	frame->flags = (uint16_t)(word >> 48);
-	frame->cap = (uint16_t)batch->rx.buf_size;
-	frame->slot = batch->run.at;
+	frame->cap = (uint32_t)batch->rx.buf_size;
 	batch->bytes += frame->len;
 	batch->run.at++;
 	return 1;

@@ -23,10 +23,9 @@ extern "C" {
  */
 struct loom_frame {
 	uint8_t *data;
-	struct netmap_slot *slot; /* for those who speak netmap: swapping buf_idx by hand */
-	uint32_t len;             /* received: valid bytes. reserved: set it before the commit */
-	uint16_t cap;             /* bytes from data to the end of the buffer */
-	uint16_t flags;           /* NS_* as received; reserved: NS_MOREFRAG or 0 */
+	uint32_t cap;   /* bytes from data to the end of the buffer */
+	uint16_t len;   /* received: valid bytes. reserved: set it before the commit */
+	uint16_t flags; /* NS_* as received; reserved: NS_MOREFRAG or 0 */
 };
 
 #ifdef __cplusplus

@@ -114,13 +114,14 @@ int loom_rx_stats(const struct loom_rxring *rx, struct loom_stats *out);
  */
 int loom_send_unusual(struct loom_txring tx, const void *data, size_t len);
 int loom_recv_unusual(struct loom_rxring rx, struct loom_frame *frame);
-int loom_reserve_unusual(struct loom_txring tx, uint32_t index, struct loom_frame *frame);
-int loom_peek_unusual(struct loom_rxring rx, uint32_t index, struct loom_frame *frame);
-int loom_commit_refused(struct loom_txring tx, const struct loom_frame *frame);
+int loom_peek_unusual(
+    struct loom_rxring rx, const struct netmap_slot *slot, struct loom_frame *frame);
+int loom_commit_refused(struct loom_txring tx, unsigned n);
+int loom_put_refused(uint32_t len, uint32_t cap);
 void loom_commit_fragments(struct loom_txring tx, const struct loom_frame *frames, unsigned n);
 void loom_release_counted(struct loom_rxring rx, unsigned n);
-int loom_put_refused(uint32_t len, uint32_t cap);
 void loom_tx_pass_over(struct loom_txring tx);
+void loom_rx_drop(struct loom_rxring rx);
 void loom_handle_check(uint32_t id, const char *verb);
 void loom_release_check(unsigned n, unsigned held);
 
@@ -155,9 +156,13 @@ LOOM_INLINE uint64_t loom_slot_word(const struct netmap_slot *slot)
 	return word;
 }
 
+/*
+ * The wrap is a branch that is predicted, not a conditional move, which would put three cycles into a
+ * chain through every slot (recv 1.27 → 1.04 ns a packet; plain __builtin_expect does not sway gcc 12).
+ */
 LOOM_INLINE uint32_t loom_ring_next(uint32_t index, uint32_t num_slots)
 {
-	return index + 1 == num_slots ? 0 : index + 1;
+	return __builtin_expect_with_probability(index + 1 == num_slots, 0, 0.9999) ? 0 : index + 1;
 }
 
 LOOM_INLINE uint32_t loom_ring_distance(uint32_t from, uint32_t to, uint32_t num_slots)
@@ -280,11 +285,29 @@ LOOM_INLINE int loom_send(const struct loom_txring *tx, const void *data, size_t
 	return 1;
 }
 
+/* Frames for n slots in a row; fewer where one has no buffer. */
+LOOM_INLINE unsigned loom_reserve_run(const struct loom_txring *tx, const struct netmap_slot *slot,
+    struct loom_frame *frames, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++, slot++) {
+		uint32_t index =
+		    __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
+
+		if (LOOM_UNLIKELY(index >= tx->num_bufs))
+			return i;
+		frames[i].data = tx->buffers + index * tx->buf_size;
+		frames[i].cap = tx->frame_max;
+		frames[i].len = 0;
+		frames[i].flags = 0;
+	}
+	return n;
+}
+
 /**
  * Borrow up to n free slots, in ring order, to be filled in place.
  *
  * Nothing is queued before loom_commit(); reserving again without a commit gives the same slots.
- * frames[i].len is 0 and frames[i].flags is 0: set both before the commit.
+ * frames[i].len and frames[i].flags are 0: set both before the commit.
  *
  * @return how many frames were filled in, 0 when the ring is full
  */
@@ -292,67 +315,72 @@ LOOM_INLINE unsigned loom_reserve(
     const struct loom_txring *tx, struct loom_frame *frames, unsigned n)
 {
 	struct netmap_ring *ring = LOOM_RING(tx);
-	uint32_t at = ring->head, tail = ring->tail;
-	unsigned i = 0;
 
-	for (; i < n && at != tail; at = loom_ring_next(at, tx->num_slots)) {
-		struct netmap_slot *slot = &ring->slot[at];
-		uint32_t index =
-		    __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
+	for (;;) {
+		uint32_t head = ring->head;
+		uint32_t free = loom_ring_distance(head, ring->tail, tx->num_slots);
+		uint32_t all = n < free ? n : free;
+		uint32_t run = all < tx->num_slots - head ? all : tx->num_slots - head;
+		unsigned got = loom_reserve_run(tx, &ring->slot[head], frames, run);
 
-		if (LOOM_UNLIKELY(index >= tx->num_bufs)) {
-			int usable = loom_reserve_unusual(*tx, at, &frames[i]);
-
-			if (usable == 0)
-				continue; /* a bad first slot was passed over */
-			if (usable < 0)
-				break;
-		} else {
-			frames[i].data = tx->buffers + index * tx->buf_size;
-			frames[i].cap = (uint16_t)tx->frame_max;
-			frames[i].slot = slot;
-		}
-		frames[i].len = 0;
-		frames[i].flags = 0;
-		i++;
+		if (got == run)
+			got += loom_reserve_run(tx, &ring->slot[0], frames + run, all - run);
+		if (got > 0 || all == 0)
+			return got;
+		loom_tx_pass_over(*tx);
 	}
-	return i;
+}
+
+/* Give n slots in a row the len and flags of their frames; false: one len is too large. */
+LOOM_INLINE bool loom_commit_run(const struct loom_txring *tx, struct netmap_slot *slot,
+    const struct loom_frame *frames, unsigned n, uint64_t *bytes, uint16_t *flags)
+{
+	for (unsigned i = 0; i < n; i++, slot++) {
+		if (LOOM_UNLIKELY(frames[i].len > tx->frame_max))
+			return false;
+		loom_slot_set(slot, frames[i].len, frames[i].flags);
+		*bytes += frames[i].len;
+		*flags = (uint16_t)(*flags | frames[i].flags);
+	}
+	return true;
 }
 
 /**
- * Queue the first n frames of the last loom_reserve(), with the len and flags they carry now.
+ * Queue the first n slots of the last loom_reserve(): frames[i] is the i-th, with the len and flags it
+ * carries now.
  *
  * A chain must be committed whole, or be continued by the next commit: a sync holds back a packet
  * whose last fragment has not come.
  *
- * @return 0; -EMSGSIZE a len is above its cap, -EINVAL frames are not the ring's next free slots
- *         (nothing was queued in either case)
+ * @return 0; -EMSGSIZE a len is above its cap, -EINVAL fewer than n slots are free (nothing was
+ *         queued in either case)
  */
 LOOM_INLINE int loom_commit(
     const struct loom_txring *tx, const struct loom_frame *frames, unsigned n)
 {
 	struct netmap_ring *ring = LOOM_RING(tx);
-	uint32_t at = ring->head;
+	uint32_t head = ring->head;
+	uint32_t run = n < tx->num_slots - head ? n : tx->num_slots - head;
 	uint64_t bytes = 0;
 	uint16_t flags = 0;
 
-	if (LOOM_UNLIKELY(n > loom_ring_distance(at, ring->tail, tx->num_slots)))
-		return loom_commit_refused(*tx, NULL);
-	for (unsigned i = 0; i < n; i++) {
-		const struct loom_frame *frame = &frames[i];
-
-		if (LOOM_UNLIKELY(frame->len > frame->cap || frame->slot != &ring->slot[at]))
-			return loom_commit_refused(*tx, frame);
-		loom_slot_set(frame->slot, (uint16_t)frame->len, frame->flags);
-		bytes += frame->len;
-		flags = (uint16_t)(flags | frame->flags);
-		at = loom_ring_next(at, tx->num_slots);
-	}
+	if (LOOM_UNLIKELY(n > loom_ring_distance(head, ring->tail, tx->num_slots)) ||
+	    !loom_commit_run(tx, &ring->slot[head], frames, run, &bytes, &flags) ||
+	    !loom_commit_run(tx, &ring->slot[0], frames + run, n - run, &bytes, &flags))
+		return loom_commit_refused(*tx, n);
 	if (LOOM_UNLIKELY(flags & NS_MOREFRAG))
 		loom_commit_fragments(*tx, frames, n);
 	loom_counters(ring)->bytes += bytes;
-	ring->head = at;
+	ring->head = loom_ring_add(head, n, tx->num_slots);
 	return 0;
+}
+
+/** The slot behind frames[i] of the last reserve: for swapping buf_idx by hand (NS_BUF_CHANGED). */
+LOOM_INLINE struct netmap_slot *loom_tx_slot(const struct loom_txring *tx, unsigned i)
+{
+	struct netmap_ring *ring = LOOM_RING(tx);
+
+	return &ring->slot[loom_ring_add(ring->head, i, tx->num_slots)];
 }
 
 /* ---- RX --------------------------------------------------------------------------------- */
@@ -394,12 +422,32 @@ LOOM_INLINE int loom_recv(const struct loom_rxring *rx, struct loom_frame *frame
 	}
 	frame->data = rx->buffers + (uint32_t)word * rx->buf_size;
 	frame->len = (uint16_t)(word >> 32);
-	frame->cap = (uint16_t)rx->buf_size;
+	frame->cap = (uint32_t)rx->buf_size;
 	frame->flags = (uint16_t)(word >> 48);
-	frame->slot = slot;
 	loom_counters(ring)->bytes += frame->len;
 	ring->head = loom_ring_next(head, rx->num_slots);
 	return 1;
+}
+
+/* Frames for n slots in a row; fewer where one does not hold. */
+LOOM_INLINE unsigned loom_peek_run(const struct loom_rxring *rx, const struct netmap_slot *slot,
+    struct loom_frame *frames, unsigned n, uint32_t *bytes)
+{
+	for (unsigned i = 0; i < n; i++, slot++) {
+		uint64_t word = loom_slot_word(slot) - LOOM_FIRST_BUFFER;
+
+		if (LOOM_UNLIKELY(word & rx->unusual)) {
+			if (!loom_peek_unusual(*rx, slot, &frames[i]))
+				return i;
+		} else {
+			frames[i].data = rx->buffers + (uint32_t)word * rx->buf_size;
+			frames[i].cap = (uint32_t)rx->buf_size;
+			frames[i].len = (uint16_t)(word >> 32);
+			frames[i].flags = (uint16_t)(word >> 48);
+		}
+		*bytes += frames[i].len;
+	}
+	return n;
 }
 
 /**
@@ -410,35 +458,33 @@ LOOM_INLINE int loom_recv(const struct loom_rxring *rx, struct loom_frame *frame
 LOOM_INLINE unsigned loom_peek(const struct loom_rxring *rx, struct loom_frame *frames, unsigned n)
 {
 	struct netmap_ring *ring = LOOM_RING(rx);
-	uint32_t at = ring->head, tail = ring->tail;
-	uint32_t bytes = 0;
-	unsigned i = 0;
+	struct loom_counters *count = loom_counters(ring);
 
-	loom_counters(ring)->peeked_fragments = 0;
-	for (; i < n && at != tail; at = loom_ring_next(at, rx->num_slots)) {
-		struct netmap_slot *slot = &ring->slot[at];
-		uint64_t word = loom_slot_word(slot) - LOOM_FIRST_BUFFER;
+	for (;;) {
+		uint32_t head = ring->head, bytes = 0;
+		uint32_t held = loom_ring_distance(head, ring->tail, rx->num_slots);
+		uint32_t all = n < held ? n : held;
+		uint32_t run = all < rx->num_slots - head ? all : rx->num_slots - head;
+		unsigned got;
 
-		if (LOOM_UNLIKELY(word & rx->unusual)) {
-			int usable = loom_peek_unusual(*rx, at, &frames[i]);
-
-			if (usable == 0)
-				continue; /* a bad first slot was dropped */
-			if (usable < 0)
-				break;
-		} else {
-			frames[i].data = rx->buffers + (uint32_t)word * rx->buf_size;
-			frames[i].len = (uint16_t)(word >> 32);
-			frames[i].cap = (uint16_t)rx->buf_size;
-			frames[i].flags = (uint16_t)(word >> 48);
-			frames[i].slot = slot;
-		}
-		bytes += frames[i].len;
-		i++;
+		count->peeked_fragments = 0;
+		got = loom_peek_run(rx, &ring->slot[head], frames, run, &bytes);
+		if (got == run)
+			got += loom_peek_run(rx, &ring->slot[0], frames + run, all - run, &bytes);
+		count->peeked = got;
+		count->peeked_bytes = bytes;
+		if (got > 0 || all == 0)
+			return got;
+		loom_rx_drop(*rx);
 	}
-	loom_counters(ring)->peeked = i;
-	loom_counters(ring)->peeked_bytes = bytes;
-	return i;
+}
+
+/** The slot behind frames[i] of the last peek: for swapping buf_idx by hand (NS_BUF_CHANGED). */
+LOOM_INLINE struct netmap_slot *loom_rx_slot(const struct loom_rxring *rx, unsigned i)
+{
+	struct netmap_ring *ring = LOOM_RING(rx);
+
+	return &ring->slot[loom_ring_add(ring->head, i, rx->num_slots)];
 }
 
 /**

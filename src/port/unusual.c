@@ -103,23 +103,6 @@ int loom_send_unusual(struct loom_txring ring, const void *data, size_t len)
 	return 1;
 }
 
-int loom_reserve_unusual(struct loom_txring ring, uint32_t at, struct loom_frame *frame)
-{
-	const struct loom_txring *tx = &ring;
-	uint32_t index;
-
-	if (tx_slot_usable(tx, at, &index)) {
-		frame->data = tx->buffers + index * tx->buf_size;
-		frame->cap = (uint16_t)tx->frame_max;
-		frame->slot = &tx->ring->slot[at];
-		return 1;
-	}
-	if (at != tx->ring->head)
-		return -1;
-	tx_pass_over(tx, at);
-	return 0;
-}
-
 /* What head and tail offer starts with a bad slot: pass over it. */
 void loom_tx_pass_over(struct loom_txring ring)
 {
@@ -132,18 +115,15 @@ int loom_put_refused(uint32_t len, uint32_t cap)
 	    "a frame of %u bytes does not fit its buffer of %u: it was not queued", len, cap);
 }
 
-int loom_commit_refused(struct loom_txring ring, const struct loom_frame *frame)
+int loom_commit_refused(struct loom_txring tx, unsigned n)
 {
-	const struct loom_txring *tx = &ring;
-	if (frame && frame->len > frame->cap)
-		return error_set(-EMSGSIZE,
-		    "a frame of %u bytes does not fit its buffer of %u: nothing was committed",
-		    frame->len, frame->cap);
-	return error_set(-EINVAL,
-	    "commit needs the frames of the last reserve, in order (%u slots are free): nothing "
-	    "was "
-	    "committed",
-	    loom_tx_space(tx));
+	unsigned room = loom_tx_space(&tx);
+
+	if (n > room)
+		return error_set(-EINVAL,
+		    "commit of %u slots, but only %u are free: nothing was committed", n, room);
+	return error_set(-EMSGSIZE,
+	    "a frame's len is above its cap of %u bytes: nothing was committed", tx.frame_max);
 }
 
 void loom_commit_fragments(struct loom_txring ring, const struct loom_frame *frames, unsigned n)
@@ -155,9 +135,10 @@ void loom_commit_fragments(struct loom_txring ring, const struct loom_frame *fra
 
 /* ---- RX ---- */
 
-static bool rx_slot_usable(const struct loom_rxring *rx, uint32_t at, struct loom_frame *frame)
+static bool rx_slot_usable(
+    const struct loom_rxring *rx, const struct netmap_slot *slot, struct loom_frame *frame)
 {
-	uint64_t word = loom_slot_word(&rx->ring->slot[at]);
+	uint64_t word = loom_slot_word(slot);
 	uint32_t index = (uint32_t)word - LOOM_FIRST_BUFFER;
 
 	frame->len = (uint16_t)(word >> 32);
@@ -165,8 +146,7 @@ static bool rx_slot_usable(const struct loom_rxring *rx, uint32_t at, struct loo
 	if (index >= rx->num_bufs || frame->len > rx->buf_size)
 		return false;
 	frame->data = rx->buffers + index * rx->buf_size;
-	frame->cap = (uint16_t)rx->buf_size;
-	frame->slot = &rx->ring->slot[at];
+	frame->cap = (uint32_t)rx->buf_size;
 	return true;
 }
 
@@ -193,7 +173,7 @@ int loom_recv_unusual(struct loom_rxring ring, struct loom_frame *frame)
 	while (rx->ring->head != rx->ring->tail) {
 		uint32_t at = rx->ring->head;
 
-		if (!rx_slot_usable(rx, at, frame)) {
+		if (!rx_slot_usable(rx, &rx->ring->slot[at], frame)) {
 			rx_drop_packet(rx, at);
 			continue;
 		}
@@ -205,17 +185,19 @@ int loom_recv_unusual(struct loom_rxring ring, struct loom_frame *frame)
 	return 0;
 }
 
-int loom_peek_unusual(struct loom_rxring ring, uint32_t at, struct loom_frame *frame)
+int loom_peek_unusual(
+    struct loom_rxring rx, const struct netmap_slot *slot, struct loom_frame *frame)
 {
-	const struct loom_rxring *rx = &ring;
-	if (rx_slot_usable(rx, at, frame)) {
-		loom_counters(rx->ring)->peeked_fragments += (frame->flags & NS_MOREFRAG) != 0;
-		return 1;
-	}
-	if (at != rx->ring->head)
-		return -1;
-	rx_drop_packet(rx, at);
-	return 0;
+	if (!rx_slot_usable(&rx, slot, frame))
+		return 0;
+	loom_counters(rx.ring)->peeked_fragments += (frame->flags & NS_MOREFRAG) != 0;
+	return 1;
+}
+
+/* The first of the ring's packets has a bad slot. */
+void loom_rx_drop(struct loom_rxring rx)
+{
+	rx_drop_packet(&rx, rx.ring->head);
 }
 
 void loom_release_counted(struct loom_rxring ring, unsigned n)
@@ -241,7 +223,7 @@ static uint32_t packet_at_head(const struct loom_rxring *rx, size_t *len)
 
 	*len = 0;
 	while (at != rx->ring->tail) {
-		if (!rx_slot_usable(rx, at, &frame) || n == NETMAP_MAX_FRAGS) {
+		if (!rx_slot_usable(rx, &rx->ring->slot[at], &frame) || n == NETMAP_MAX_FRAGS) {
 			rx_drop_packet(rx, at);
 			at = rx->ring->head;
 			n = 0;
@@ -283,7 +265,10 @@ ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, siz
 
 /* ---- forward ---- */
 
-/* Exchange the buffers of the n slots at both heads; every index is checked as it is read. */
+/*
+ * Exchange the buffers of the n slots at both heads. A peer may change an index after it was looked
+ * at: whoever uses the slot next checks it again.
+ */
 static void swap_packet(const struct loom_rxring *rx, const struct loom_txring *tx, uint32_t n)
 {
 	uint32_t from = rx->ring->head, to = tx->ring->head;
@@ -307,41 +292,63 @@ static void swap_packet(const struct loom_rxring *rx, const struct loom_txring *
 	tx->ring->head = to;
 }
 
-/* Copy the packet of n slots at rx's head over slots of tx that are known to be usable. */
+/* A packet on its way into TX slots that are known to be usable; it spills into as many as it needs. */
+struct tx_writer {
+	const struct loom_txring *tx;
+	uint32_t at;
+	uint32_t filled; /* bytes of the slot `at` */
+};
+
+static void writer_finish_slot(struct tx_writer *writer, uint16_t flags)
+{
+	const struct loom_txring *tx = writer->tx;
+
+	loom_slot_set(&tx->ring->slot[writer->at], (uint16_t)writer->filled, flags);
+	loom_counters(tx->ring)->bytes += writer->filled;
+	loom_counters(tx->ring)->fragments += flags != 0;
+	writer->at = loom_ring_next(writer->at, tx->num_slots);
+	writer->filled = 0;
+}
+
+static void writer_append(struct tx_writer *writer, const uint8_t *data, uint32_t len)
+{
+	const struct loom_txring *tx = writer->tx;
+
+	while (len > 0) {
+		uint32_t room, part, index;
+
+		if (writer->filled == tx->frame_max)
+			writer_finish_slot(writer, NS_MOREFRAG);
+		room = tx->frame_max - writer->filled;
+		part = len < room ? len : room;
+		if (tx_slot_usable(tx, writer->at, &index))
+			memcpy(tx->buffers + index * tx->buf_size + writer->filled, data, part);
+		writer->filled += part;
+		data += part;
+		len -= part;
+	}
+}
+
+/* Copy the packet of n slots at rx's head to as many slots of tx as were found usable for it. */
 static void copy_packet(
     const struct loom_rxring *rx, const struct loom_txring *tx, uint32_t n, size_t len)
 {
-	uint32_t to = tx->ring->head, left = slots_for(tx, len), from = rx->ring->head;
-	struct loom_frame frame = {.len = 0};
-	uint32_t taken = 0;
+	struct tx_writer writer = {.tx = tx, .at = tx->ring->head};
+	uint32_t from = rx->ring->head;
+	struct loom_frame frame;
 
-	loom_counters(tx->ring)->bytes += len;
-	loom_counters(tx->ring)->fragments += left - 1;
-	for (; left > 0; left--) {
-		uint32_t index = 0, filled = 0;
-		uint8_t *at =
-		    tx_slot_usable(tx, to, &index) ? tx->buffers + index * tx->buf_size : NULL;
+	for (; n > 0; n--) {
+		/* The peer may have changed the slot since it was counted: never more than len. */
+		if (rx_slot_usable(rx, &rx->ring->slot[from], &frame)) {
+			uint32_t part = frame.len < len ? frame.len : (uint32_t)len;
 
-		while (at && filled < tx->frame_max && (frame.len > 0 || taken < n)) {
-			uint32_t part = tx->frame_max - filled;
-
-			if (frame.len == 0) {
-				taken++;
-				if (!rx_slot_usable(rx, from, &frame))
-					frame.len = 0;
-				from = loom_ring_next(from, rx->num_slots);
-				continue;
-			}
-			part = frame.len < part ? frame.len : part;
-			memcpy(at + filled, frame.data, part);
-			filled += part;
-			frame.data += part;
-			frame.len -= part;
+			writer_append(&writer, frame.data, part);
+			len -= part;
 		}
-		loom_slot_set(&tx->ring->slot[to], (uint16_t)filled, left > 1 ? NS_MOREFRAG : 0);
-		to = loom_ring_next(to, tx->num_slots);
+		from = loom_ring_next(from, rx->num_slots);
 	}
-	tx->ring->head = to;
+	writer_finish_slot(&writer, 0);
+	tx->ring->head = writer.at;
 }
 
 unsigned loom_forward(const struct loom_rxring *rx, const struct loom_txring *tx, unsigned n)

@@ -45,9 +45,10 @@ int ring_reinit(struct ring *r)
 	uint32_t head = __atomic_load_n(&user->head, __ATOMIC_RELAXED);
 	uint32_t cur = __atomic_load_n(&user->cur, __ATOMIC_RELAXED);
 	bool in_range = head < r->num_slots && cur < r->num_slots;
+	bool cleared = clear_bad_slots(r);
 	uint32_t from = r->rhead;
 
-	if (in_range && !clear_bad_slots(r)) {
+	if (in_range && !cleared) {
 		r->rhead = head;
 		r->rcur = cur;
 	} else {

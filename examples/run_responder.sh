@@ -1,0 +1,98 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# The responder on one end of a veth pair, in a network namespace of its own, and the kernel's
+# ping on the other end: first gently, then flooding. Not one answer may be missing.
+#
+#   run_responder.sh BUILD-DIRECTORY [PINGS [FLOOD [RESULT-FILE]]]
+#
+# RESULT-FILE gets lines "KEY VALUE" for whoever wants to report. Exit status 77: no namespace or
+# no ping to be had here.
+set -eu
+port=netmap:loom1
+near=loom0 own=10.9.0.1 other=10.9.0.2
+
+skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+
+# Starts this script again where nobody else's interfaces are.
+enter() {
+	command -v ping >/dev/null && command -v ip >/dev/null || skip 'ping and ip are needed'
+	command -v unshare >/dev/null || skip 'unshare (util-linux) is needed'
+	for how in --net '--user --map-root-user --net'; do
+		# shellcheck disable=SC2086 # words
+		if unshare $how true 2>/dev/null; then
+			RESPONDER_INSIDE=yes exec unshare $how sh "$0" "$@"
+		fi
+	done
+	skip 'this system allows neither root nor a user namespace a private network'
+}
+
+network() {
+	ip link add "$near" type veth peer name "${port#*:}"
+	for interface in "$near" "${port#*:}"; do
+		# Only for a quiet wire: the kernel's own neighbour discovery is no part of this.
+		echo 1 >"/proc/sys/net/ipv6/conf/$interface/disable_ipv6" 2>/dev/null || :
+		ip link set "$interface" up
+	done
+	ip addr add "$own/24" dev "$near"
+}
+
+respond() {
+	"$build/examples/responder" --ip "$other" --seconds 120 "$port" >"$log" &
+	responder=$!
+	tries=0
+	until grep -q '^answering' "$log"; do
+		tries=$((tries + 1))
+		if [ "$tries" -gt 100 ] || ! kill -0 "$responder" 2>/dev/null; then
+			echo 'the responder does not start'
+			exit 1
+		fi
+		sleep 0.1
+	done
+	cat "$log"
+}
+
+# Prints ping's own summary, and adds its numbers up; each request must have got its answer.
+ask() { # PING-ARGUMENT...
+	code=0
+	ping -q -n -W 5 -w 20 "$@" "$other" >"$log.ping" 2>&1 || code=$?
+	sed -n '/transmitted/p; /min\/avg/p; /rror/p' "$log.ping"
+	line=$(grep transmitted "$log.ping") || line=''
+	asked=$(echo "$line" | sed -n 's/^\([0-9]*\) packets transmitted.*/\1/p')
+	answered=$(echo "$line" | sed -n 's/.* \([0-9]*\) received.*/\1/p')
+	ms=$(echo "$line" | sed -n 's/.*time \([0-9]*\)ms.*/\1/p')
+	sent=$((sent + ${asked:-0}))
+	received=$((received + ${answered:-0}))
+	[ "$code" = 0 ] && [ "${asked:-0}" -gt 0 ] && [ "$asked" = "$answered" ] || held=no
+	[ "${ms:-0}" -gt 0 ] || ms=1
+	rate=$((${answered:-0} * 1000 / ms))
+}
+
+result() {
+	printf '%s\n' "port $port" "sent $sent" "received $received" "rate $rate pings/s"
+	"$build/tools/pktloom" info "$port"
+}
+
+[ -n "${RESPONDER_INSIDE-}" ] || enter "$@"
+unset RESPONDER_INSIDE
+build=$1 pings=${2:-20} flood=${3:-2000} file=${4:-/dev/null}
+sent=0 received=0 rate=0 held=yes responder=''
+log=$(mktemp)
+trap '[ -z "$responder" ] || kill "$responder" 2>/dev/null || :; rm -f "$log" "$log.ping"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+network
+respond
+echo "ping, $pings times"
+ask -c "$pings" -i 0.02
+echo "ping -f, $flood times"
+ask -f -c "$flood"
+result >"$file"
+kill -TERM "$responder"
+wait "$responder" || held=no
+responder=''
+tail -n 2 "$log"
+[ "$held" = yes ]
