@@ -33,22 +33,39 @@ enum loom_device {
 /** loom_config.spin_us: never spin before blocking (0 means the default). */
 #define LOOM_SPIN_NONE UINT32_MAX
 
+/* So that C++ does not warn of the fields that LOOM_CONFIG leaves out. */
+#ifdef __cplusplus
+#define LOOM_ZERO                                                                                  \
+	{                                                                                          \
+	}
+#else
+#define LOOM_ZERO
+#endif
+
 /**
  * How to open a port. Zero means default everywhere; what the name says wins over this struct,
  * and for objects that exist already (the second end of a pipe) the existing shape wins over both.
  */
 struct loom_config {
-	size_t size;             /* sizeof(struct loom_config); LOOM_CONFIG fills it */
-	uint32_t tx_rings;       /* NIC ring counts; default 1, pipes mirror: 1..256 */
-	uint32_t rx_rings;       /* default: tx_rings */
-	uint32_t tx_slots;       /* slots per ring, one of them always stays empty; default 1024, */
-	uint32_t rx_slots;       /* 2..4096 (larger is clipped to 4096, see loom_port_info) */
-	uint32_t buffer_size;    /* bytes per buffer, 64..65472, rounded up to 64; default 2048 */
-	uint32_t extra_buffers;  /* asked for; loom_info.extra_buffers says how many were granted */
-	uint64_t flags;          /* NR_EXCLUSIVE, NR_NO_TX_POLL, NR_DO_RX_POLL, … */
-	enum loom_device device; /* preference, see above */
-	uint32_t spin_us;        /* how long a wait spins before it blocks; default 50 */
-	const char *directory;   /* where shared objects live; default: one per user, PKTLOOM_DIR */
+	/* sizeof(struct loom_config); LOOM_CONFIG fills it */
+	size_t size LOOM_ZERO;
+	/* NIC rings, 1 to 256; default 1, and as many RX as TX */
+	uint32_t tx_rings LOOM_ZERO;
+	uint32_t rx_rings LOOM_ZERO;
+	/* slots per ring, from 2 on (one always stays empty); default 1024, RX as TX; clipped to 4096 */
+	uint32_t tx_slots LOOM_ZERO;
+	uint32_t rx_slots LOOM_ZERO;
+	/* bytes, 64 to 65472, rounded up to a multiple of 64; default 2048 */
+	uint32_t buffer_size LOOM_ZERO;
+	/* how many are wanted; loom_info.extra_buffers says how many were granted */
+	uint32_t extra_buffers LOOM_ZERO;
+	/* NR_EXCLUSIVE, NR_NO_TX_POLL, NR_DO_RX_POLL, … */
+	uint64_t flags LOOM_ZERO;
+	enum loom_device device LOOM_ZERO;
+	/* microseconds that a wait spins before it blocks; default 50 */
+	uint32_t spin_us LOOM_ZERO;
+	/* where shared objects live; default PKTLOOM_DIR from the environment, else one per user */
+	const char *directory LOOM_ZERO;
 };
 
 /**

@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# The installed library serves a C and a C++ program through pkg-config alone.
+# usage: run.sh BUILD_DIR SOURCE [CXX]
+set -eu
+build=$1 source=$2 cxx=${3:-}
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+
+DESTDIR="$root" meson install --no-rebuild --quiet -C "$build"
+pc=$(find "$root" -name pktloom.pc)
+PKG_CONFIG_PATH=$(dirname "$pc")
+PKG_CONFIG_SYSROOT_DIR=$root
+export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+library=$(dirname "$(find "$root" -name libpktloom.so)")
+flags=$(pkg-config --cflags --libs pktloom)
+
+# $flags is a list of words on purpose.
+# shellcheck disable=SC2086
+"${CC:-cc}" -std=c11 -Wall -Wextra -Werror "$source" $flags -o "$root/c"
+LD_LIBRARY_PATH=$library "$root/c"
+echo "C program: ok"
+[ -n "$cxx" ] || exit 0
+# shellcheck disable=SC2086
+"$cxx" -x c++ -std=c++20 -Wall -Wextra -Werror "$source" -x none $flags -o "$root/cxx"
+LD_LIBRARY_PATH=$library "$root/cxx"
+echo "C++ program: ok"
