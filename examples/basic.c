@@ -13,8 +13,7 @@ static bool receive_all(struct loom_rxring *rx, uint64_t *received)
 	char expected[32];
 
 	while (loom_recv(rx, &frame) == 1) {
-		int len = snprintf(
-		    expected, sizeof expected, "hello %llu", (unsigned long long)*received);
+		int len = snprintf(expected, sizeof expected, "hello %" PRIu64, *received);
 
 		if (frame.len != (uint32_t)len || memcmp(frame.data, expected, (size_t)len) != 0)
 			return false;
@@ -44,8 +43,7 @@ int main(int argc, char **argv)
 		errx(1, "%s", loom_error());
 	while (received < count && now_ns() < deadline) {
 		while (sent < count) {
-			int len =
-			    snprintf(text, sizeof text, "hello %llu", (unsigned long long)sent);
+			int len = snprintf(text, sizeof text, "hello %" PRIu64, sent);
 
 			if (loom_send(&tx, text, (size_t)len) != 1)
 				break; /* full: sync, receive, then go on */
@@ -54,10 +52,9 @@ int main(int argc, char **argv)
 		if (loom_tx_sync(&tx) < 0 || loom_rx_sync(&rx) < 0)
 			errx(1, "%s", loom_error());
 		if (!receive_all(&rx, &received))
-			errx(1, "packet %llu is not what was sent", (unsigned long long)received);
+			errx(1, "packet %" PRIu64 " is not what was sent", received);
 	}
 	loom_close(port);
-	printf("%s: sent %llu packets, received %llu back\n", name, (unsigned long long)sent,
-	    (unsigned long long)received);
+	printf("%s: sent %" PRIu64 " packets, received %" PRIu64 " back\n", name, sent, received);
 	return received == count ? 0 : 1;
 }

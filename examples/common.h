@@ -26,9 +26,10 @@ static inline void print_rate(const char *who, uint64_t packets, uint64_t bytes,
 {
 	double seconds = (double)(ns ? ns : 1) / 1e9;
 
-	printf("%s: %llu packets of %llu bytes in %.3f s: %.2f million packets/s, %.2f Gbit/s\n",
-	    who, (unsigned long long)packets, (unsigned long long)(packets ? bytes / packets : 0),
-	    seconds, (double)packets / seconds / 1e6, (double)bytes * 8 / seconds / 1e9);
+	printf("%s: %" PRIu64 " packets of %" PRIu64
+	       " bytes in %.3f s: %.2f million packets/s, %.2f Gbit/s\n",
+	    who, packets, (packets ? bytes / packets : 0), seconds, (double)packets / seconds / 1e6,
+	    (double)bytes * 8 / seconds / 1e9);
 }
 
 /* Payloads start with their number, and every other byte depends on it. */

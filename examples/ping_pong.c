@@ -91,8 +91,7 @@ static uint64_t ask(struct end *end, uint64_t warmup, uint64_t count, uint64_t *
 		if (got == STOP)
 			break;
 		if (got != i)
-			errx(1, "asked %llu, got %llu back", (unsigned long long)i,
-			    (unsigned long long)got);
+			errx(1, "asked %" PRIu64 ", got %" PRIu64 " back", i, got);
 		if (i >= warmup)
 			times[done++] = now_ns() - start;
 	}
@@ -116,7 +115,7 @@ static void print_times(uint64_t *times, uint64_t count)
 	    {"min", 0}, {"50 %", .5}, {"90 %", .9}, {"99 %", .99}, {"99.9 %", .999}, {"max", 1}};
 
 	qsort(times, count, sizeof *times, by_size);
-	printf("%llu round trips\n", (unsigned long long)count);
+	printf("%" PRIu64 " round trips\n", count);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		printf("  %-7s %9.2f us\n", rows[i].label,
 		    (double)times[(uint64_t)((double)(count - 1) * rows[i].share)] / 1000);
@@ -147,7 +146,7 @@ int main(int argc, char **argv)
 	plan.deadline = now_ns() + seconds * SECOND_NS;
 	times = malloc(count * sizeof *times);
 	if (!times)
-		errx(1, "no memory for %llu times", (unsigned long long)count);
+		errx(1, "no memory for %" PRIu64 " times", count);
 	fflush(stdout);
 	if (processes && (child = fork()) == 0)
 		_exit(answer(&plan) != NULL);
@@ -163,7 +162,7 @@ int main(int argc, char **argv)
 	if (done)
 		print_times(times, done);
 	if (done < count)
-		printf("time was up %llu round trips early\n", (unsigned long long)(count - done));
+		printf("time was up %" PRIu64 " round trips early\n", (count - done));
 	free(times);
 	return done && status == 0 ? 0 : 1;
 }

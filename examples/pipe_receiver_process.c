@@ -22,8 +22,7 @@ static void receive_ready(struct loom_rxring *rx, struct tally *tally)
 		if (tally->ended)
 			break;
 		if (frame.len < PAYLOAD_MIN || !payload_is(frame.data, frame.len, tally->packets))
-			errx(1, "packet %llu is lost or not what was sent",
-			    (unsigned long long)tally->packets);
+			errx(1, "packet %" PRIu64 " is lost or not what was sent", tally->packets);
 		tally->packets++;
 		tally->bytes += frame.len;
 	}
@@ -59,7 +58,7 @@ int main(int argc, char **argv)
 		int ready = loom_port_wait(port, LOOM_RX, (int)seconds * 1000);
 
 		if (ready <= 0)
-			errx(1, "after %llu packets: %s", (unsigned long long)tally.packets,
+			errx(1, "after %" PRIu64 " packets: %s", tally.packets,
 			    ready < 0 ? loom_error() : "no more came, and no end marker");
 		if (!tally.start)
 			tally.start = now_ns();

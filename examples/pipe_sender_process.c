@@ -25,9 +25,8 @@ static void wait_for(const struct sender *sender, unsigned events)
 	if (ready < 0)
 		errx(1, "%s", loom_error());
 	if (ready == 0)
-		errx(1, "%s for %llu s: where is the receiver?",
-		    events == LOOM_TX ? "no room to send" : "no answer",
-		    (unsigned long long)sender->timeout);
+		errx(1, "%s for %" PRIu64 " s: where is the receiver?",
+		    events == LOOM_TX ? "no room to send" : "no answer", sender->timeout);
 }
 
 static void send_one(struct sender *sender, const uint8_t *data, size_t len)
@@ -83,7 +82,6 @@ int main(int argc, char **argv)
 	loom_close(sender.port);
 	print_rate("sender", count, count * len, now_ns() - sender.start);
 	if (confirmed != count)
-		errx(1, "the receiver got %llu packets of %llu", (unsigned long long)confirmed,
-		    (unsigned long long)count);
+		errx(1, "the receiver got %" PRIu64 " packets of %" PRIu64, confirmed, count);
 	return 0;
 }

@@ -38,7 +38,7 @@ static void *send_all(void *arg)
 
 		for (unsigned i = 0; i < n; i++) {
 			payload_fill(frames[i].data, job->len, sent++);
-			frames[i].len = (uint32_t)job->len;
+			frames[i].len = (uint16_t)job->len;
 		}
 		if (loom_commit(&tx, frames, n) < 0 || loom_tx_sync(&tx) < 0)
 			errx(1, "%s", loom_error());
@@ -61,8 +61,7 @@ static void receive_all(const struct job *job)
 		for (unsigned i = 0; i < n; i++, received++) {
 			if (frames[i].len != job->len ||
 			    !payload_is(frames[i].data, job->len, received))
-				errx(1, "packet %llu is not what was sent",
-				    (unsigned long long)received);
+				errx(1, "packet %" PRIu64 " is not what was sent", received);
 		}
 		loom_release(&rx, n);
 		if (n == 0)

@@ -51,8 +51,7 @@ static uint64_t take(struct loom_rxring *rx, uint64_t first)
 		errx(1, "%s", loom_error());
 	for (; loom_recv(rx, &frame) == 1; taken++)
 		if (frame.len != sizeof first || payload_number(frame.data) != first + taken)
-			errx(1, "packet %llu is lost or not what was sent",
-			    (unsigned long long)(first + taken));
+			errx(1, "packet %" PRIu64 " is lost or not what was sent", (first + taken));
 	return taken;
 }
 
@@ -84,7 +83,7 @@ static uint64_t receive(struct loom_rxring *rx, uint64_t from, uint64_t until, c
 		if (block(fd) <= 0)
 			errx(1, "%s: no packet within %d s", label, TIMEOUT_MS / 1000);
 	}
-	printf("%s: blocked %llu times\n", label, (unsigned long long)blocked);
+	printf("%s: blocked %" PRIu64 " times\n", label, blocked);
 	return from;
 }
 
@@ -119,6 +118,6 @@ int main(int argc, char **argv)
 	pthread_join(sender, NULL);
 	close(set);
 	loom_close(port);
-	printf("received %llu packets in order\n", (unsigned long long)received);
+	printf("received %" PRIu64 " packets in order\n", received);
 	return 0;
 }

@@ -83,21 +83,20 @@ static void print_summary(const struct responder *r)
 	struct loom_stats tx, rx;
 	uint64_t packets = 0;
 
-	for (int i = 0; i < ANSWER_KINDS; i++)
+	for (unsigned i = 0; i < ANSWER_KINDS; i++)
 		packets += r->counts[i];
-	printf("%llu packets, %llu answered:", (unsigned long long)packets,
-	    (unsigned long long)r->answered);
-	for (int i = 0; i < ANSWER_KINDS; i++)
-		printf("%s %s %llu",
+	printf("%" PRIu64 " packets, %" PRIu64 " answered:", packets, r->answered);
+	for (unsigned i = 0; i < ANSWER_KINDS; i++)
+		printf("%s %s %" PRIu64,
 		    i == ANSWERS ? "; ignored:"
 		    : i          ? ","
 				 : "",
-		    answer_name(i), (unsigned long long)r->counts[i]);
+		    answer_name(i), r->counts[i]);
 	printf("\ndropped by the port:");
 	loom_port_stats(r->port, &tx, &rx);
-	for (int i = 0; i < LOOM_DROP_REASONS; i++)
-		printf("%s %s %llu", i ? "," : "", loom_drop_name(i),
-		    (unsigned long long)(tx.drops[i] + rx.drops[i]));
+	for (unsigned i = 0; i < LOOM_DROP_REASONS; i++)
+		printf(
+		    "%s %s %" PRIu64, i ? "," : "", loom_drop_name(i), (tx.drops[i] + rx.drops[i]));
 	putchar('\n');
 }
 

@@ -51,27 +51,37 @@ static void ethernet_set(uint8_t *frame, const struct peer *peer, uint16_t type)
 	memcpy(frame, &ethernet, sizeof ethernet);
 }
 
-/* Ask who has the address, as a host does that knows nobody: the answer says where to send. */
-static void resolve(struct peer *peer)
+static void ask_who_has(struct peer *peer, struct in_addr target)
 {
 	struct ether_arp arp = {.ea_hdr = {.ar_hrd = htons(ARPHRD_ETHER),
 				    .ar_pro = htons(ETHERTYPE_IP),
 				    .ar_hln = ETH_ALEN,
-				    .ar_pln = sizeof(struct in_addr),
+				    .ar_pln = sizeof target,
 				    .ar_op = htons(ARPOP_REQUEST)}};
 	uint8_t bytes[ETH_HLEN + sizeof arp];
-	struct loom_frame frame;
 
 	memset(peer->other.mac, 0xff, ETH_ALEN);
 	ethernet_set(bytes, peer, ETHERTYPE_ARP);
 	memcpy(arp.arp_sha, peer->self.mac, ETH_ALEN);
 	memcpy(arp.arp_spa, &peer->self.ip, sizeof peer->self.ip);
-	memcpy(arp.arp_tpa, &peer->other.ip, sizeof peer->other.ip);
+	memcpy(arp.arp_tpa, &target, sizeof target);
 	memcpy(bytes + ETH_HLEN, &arp, sizeof arp);
 	send_frame(peer, bytes, sizeof bytes);
+}
+
+/* Find out where to send, as a host does that knows nobody; nobody has the first address. */
+static void resolve(struct peer *peer)
+{
+	const struct in_addr nobody = {.s_addr = ~peer->other.ip.s_addr};
+	struct loom_frame frame;
+	struct ether_arp arp;
+
+	ask_who_has(peer, nobody);
+	ask_who_has(peer, peer->other.ip);
 	frame = receive_frame(peer);
-	if (frame.len != sizeof bytes)
-		errx(1, "the ARP answer has %u bytes, expected %zu", frame.len, sizeof bytes);
+	if (frame.len != ETH_HLEN + sizeof arp)
+		errx(1, "the ARP answer has %u bytes, expected %zu", frame.len,
+		    ETH_HLEN + sizeof arp);
 	memcpy(&arp, frame.data + ETH_HLEN, sizeof arp);
 	if (arp.arp_op != htons(ARPOP_REPLY) ||
 	    memcmp(arp.arp_spa, &peer->other.ip, sizeof peer->other.ip) != 0 ||
@@ -155,7 +165,7 @@ static const struct fault {
 
 static void send_faulty(struct peer *peer, const struct fault *fault)
 {
-	struct echo echo;
+	struct echo echo = {.len = 0};
 	uint8_t *header = echo.bytes + ETH_HLEN;
 	struct ip ip;
 
@@ -184,7 +194,7 @@ int main(int argc, char **argv)
 	};
 	struct in_addr address;
 	struct peer peer = {0};
-	struct echo echo;
+	struct echo echo = {.len = 0};
 
 	args_parse(argc, argv, "Asks a responder, and checks its answers.", args);
 	if (inet_pton(AF_INET, own, &address) != 1 ||
@@ -196,14 +206,15 @@ int main(int argc, char **argv)
 		errx(1, "%s", loom_error());
 	resolve(&peer);
 	/* Order is kept: an answer to a faulty question would arrive instead of the next one's. */
-	for (uint16_t i = 0; i < count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		send_faulty(&peer, &faults[i % FAULTS]);
-		echo_set(&echo, &peer, i, i * 7u % (ECHO_MAX + 1));
+		echo_set(&echo, &peer, (uint16_t)i, i * 7u % (ECHO_MAX + 1));
 		send_frame(&peer, echo.bytes, echo.len);
-		check_echo(&peer, &echo, i);
+		check_echo(&peer, &echo, (uint16_t)i);
 	}
 	loom_close(peer.port);
-	printf("1 ARP and %llu echo answers, all right; as many faulty questions, none answered\n",
-	    (unsigned long long)count);
+	printf("1 ARP and %" PRIu64
+	       " echo answers, all right; as many faulty questions, none answered\n",
+	    count);
 	return 0;
 }

@@ -18,8 +18,9 @@ skip() {
 
 # Starts this script again where nobody else's interfaces are.
 enter() {
-	command -v ping >/dev/null && command -v ip >/dev/null || skip 'ping and ip are needed'
-	command -v unshare >/dev/null || skip 'unshare (util-linux) is needed'
+	for tool in ping ip unshare; do
+		command -v "$tool" >/dev/null || skip "$tool is needed"
+	done
 	for how in --net '--user --map-root-user --net'; do
 		# shellcheck disable=SC2086 # words
 		if unshare $how true 2>/dev/null; then
@@ -57,7 +58,11 @@ respond() {
 # Prints ping's own summary, and adds its numbers up; each request must have got its answer.
 ask() { # PING-ARGUMENT...
 	code=0
-	ping -q -n -W 5 -w 20 "$@" "$other" >"$log.ping" 2>&1 || code=$?
+	# A signal ends a wait at once, but would have to wait for a program in the foreground.
+	ping -q -n -W 5 -w 40 "$@" "$other" >"$log.ping" 2>&1 &
+	pinger=$!
+	wait "$pinger" || code=$?
+	pinger=''
 	sed -n '/transmitted/p; /min\/avg/p; /rror/p' "$log.ping"
 	line=$(grep transmitted "$log.ping") || line=''
 	asked=$(echo "$line" | sed -n 's/^\([0-9]*\) packets transmitted.*/\1/p')
@@ -78,9 +83,9 @@ result() {
 [ -n "${RESPONDER_INSIDE-}" ] || enter "$@"
 unset RESPONDER_INSIDE
 build=$1 pings=${2:-20} flood=${3:-2000} file=${4:-/dev/null}
-sent=0 received=0 rate=0 held=yes responder=''
+sent=0 received=0 rate=0 held=yes responder='' pinger=''
 log=$(mktemp)
-trap '[ -z "$responder" ] || kill "$responder" 2>/dev/null || :; rm -f "$log" "$log.ping"' EXIT
+trap 'kill $pinger $responder 2>/dev/null || :; rm -f "$log" "$log.ping"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 

@@ -8,9 +8,9 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ struct arg {
 
 static inline bool args_is_word(const struct arg *arg)
 {
-	return isupper((unsigned char)arg->name[0]);
+	return arg->text && isupper((unsigned char)arg->name[0]);
 }
 
 static inline void args_print_option(const struct arg *arg)
@@ -41,7 +41,7 @@ static inline void args_print_option(const struct arg *arg)
 	snprintf(left, sizeof left, "%s%s%s", dashes, arg->name, value);
 	printf("  %-14s %s", left, arg->help);
 	if (arg->number)
-		printf(" (default %llu)", (unsigned long long)*arg->number);
+		printf(" (default %" PRIu64 ")", *arg->number);
 	else if (arg->text && *arg->text)
 		printf(" (default %s)", *arg->text);
 	putchar('\n');
@@ -75,18 +75,18 @@ __attribute__((noreturn, format(printf, 2, 3))) static inline void args_wrong(
 static inline void args_number(const char *program, const struct arg *arg, const char *value)
 {
 	char *end;
-	unsigned long long number;
+	uint64_t number;
 
 	errno = 0;
 	number = strtoull(value, &end, 10);
 	if (errno || !isdigit((unsigned char)*value) || *end)
 		args_wrong(program, "--%s takes a number, not \"%s\"", arg->name, value);
 	if (number < arg->min)
-		args_wrong(program, "--%s is %llu, expected %llu or more", arg->name, number,
-		    (unsigned long long)arg->min);
+		args_wrong(program, "--%s is %" PRIu64 ", expected %" PRIu64 " or more", arg->name,
+		    number, arg->min);
 	if (arg->max && number > arg->max)
-		args_wrong(program, "--%s is %llu, expected %llu or less", arg->name, number,
-		    (unsigned long long)arg->max);
+		args_wrong(program, "--%s is %" PRIu64 ", expected %" PRIu64 " or less", arg->name,
+		    number, arg->max);
 	*arg->number = number;
 }
 

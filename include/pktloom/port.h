@@ -143,8 +143,8 @@ int loom_port_wait(struct loom_port *port, unsigned events, int timeout_ms);
  * sync left it with nothing to do. Level- and edge-triggered waiting both work under this rule.
  * Spurious readiness is possible, lost readiness is not.
  *
- * The first call switches the port to this mode, and the descriptor is readable until the first
- * sync after it; from then on a sync that finds nothing arms the descriptor, which costs the peer one
+ * The first call switches the port to this mode, and the descriptor is readable at once where packets
+ * wait already; from then on a sync that finds nothing arms the descriptor, which costs the peer one
  * system call for its next packet. loom_port_wait() goes on working.
  *
  * Ownership: the port's; do not read, write or close it; gone after loom_close().

@@ -519,7 +519,10 @@ LOOM_INLINE void loom_release(const struct loom_rxring *rx, unsigned n)
  */
 ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, size_t *needed);
 
-/** When the last sync that brought packets took them in, as the ring's time stamp. */
+/**
+ * When the last sync that brought packets took them in (wall clock): exact with NR_TIMESTAMP in
+ * ring->flags, else up to about five microseconds early.
+ */
 LOOM_INLINE struct timeval loom_rx_time(const struct loom_rxring *rx)
 {
 	return rx->ring->ts;

@@ -1,23 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which device serves a port, and why the others did not. */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "../base/error.h"
-#include "device.h"
-
-static int kernel_refusal(const char *name)
-{
-	if (access("/dev/netmap", F_OK) != 0)
-		return error_set(-ENODEV,
-		    "port \"%s\": no kernel device, /dev/netmap is missing (is netmap's module "
-		    "loaded?)",
-		    name);
-	return error_set(
-	    -EOPNOTSUPP, "port \"%s\": this version does not drive /dev/netmap yet", name);
-}
+#include "kernel.h"
 
 static int soft_bind(
     struct nmreq_header *header, const struct device_opt_soft *soft, struct device **out)
@@ -43,11 +29,13 @@ static int soft_bind(
 int device_choose(enum loom_device prefer, struct nmreq_header *header,
     const struct device_opt_soft *soft, char *tried, size_t tried_size, struct device **out)
 {
+	int err = 0;
+
 	tried[0] = 0;
-	if (prefer == LOOM_DEVICE_KERNEL)
-		return kernel_refusal(header->nr_name);
-	if (prefer == LOOM_DEVICE_ANY) {
-		kernel_refusal(header->nr_name);
+	if (prefer != LOOM_DEVICE_SOFT) {
+		err = kernel_open(header, out);
+		if (!err || prefer == LOOM_DEVICE_KERNEL)
+			return err;
 		snprintf(tried, tried_size, "kernel: %s", loom_error());
 	}
 	return soft_bind(header, soft, out);

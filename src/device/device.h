@@ -12,16 +12,19 @@
 #define DEVICE_DEVICE_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <pktloom/port.h>
 #include <pktloom/ring.h>
 
 struct device;
+struct pollfd;
 
 /** A bound ring as its device keeps it; handles call sync, statistics read stats. packets are slots. */
 struct device_ring {
 	struct loom_sync sync; /* first: a handle's struct loom_sync is this struct */
 	struct netmap_ring *ring;
+	uint64_t fragments;      /* TX: of the verbs' counter, what the last sync took over */
 	struct loom_stats stats; /* written by the ring's thread; bytes are counted by the verbs */
 };
 
@@ -47,6 +50,24 @@ struct device_ops {
 	int (*sync)(struct device *device, bool tx);
 	/** netmap's poll: syncs, returns ready events (POLLIN, POLLOUT, POLLERR), sleeps if none. */
 	int (*poll)(struct device *device, short events, int timeout_ms);
+	/**
+	 * Prepare to sleep until rings that the events concern have news, for callers that sleep on
+	 * more than this device: what comes after it returned makes one of the descriptors ready.
+	 * Having woken, poll again. No descriptors: nothing ever comes.
+	 *
+	 * @return how many descriptors there are, of which the first `room` were filled in; -EAGAIN
+	 *         when there is news already: poll again, do not sleep; or another error
+	 */
+	int (*arm)(struct device *device, short events, struct pollfd *out, unsigned room);
+	/**
+	 * mmap() of [offset, offset + len) of a bound device's memory to `at`, which replaces what is
+	 * there. prot and flags are mmap's.
+	 *
+	 * @return 0; -EINVAL not bound, or beyond the memory's end (nothing was replaced); or an error
+	 *         after which `at` holds nothing of use
+	 */
+	int (*map_at)(
+	    struct device *device, void *at, size_t len, int prot, int flags, off_t offset);
 	/** A descriptor that is readable when there is news; see loom_port_fd(). */
 	int (*fd)(struct device *device);
 	/** Fill in device, kind, mode, zero_copy and region of a bound device; add to tried. */

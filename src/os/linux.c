@@ -71,6 +71,25 @@ void os_wall_clock(struct timeval *out)
 	out->tv_usec = (suseconds_t)(now.tv_nsec / 1000);
 }
 
+bool os_tick_passed(uint64_t *last)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	uint64_t now = __builtin_ia32_rdtsc(), tick = 16384; /* of 2 to 5 GHz */
+#elif defined(__aarch64__)
+	uint64_t now, frequency, tick;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(now));
+	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(frequency));
+	tick = frequency / 200000;
+#else
+	uint64_t now = *last + 1, tick = 0;
+#endif
+	if (now - *last <= tick)
+		return false;
+	*last = now;
+	return true;
+}
+
 void os_cpu_relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)

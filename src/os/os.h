@@ -32,6 +32,11 @@ void os_memory_unmap(void *base, size_t size);
 
 uint64_t os_now_ns(void); /* monotonic */
 void os_wall_clock(struct timeval *out);
+/**
+ * Whether about five microseconds have passed since *last was set, which is then set anew. Cheap: a
+ * cycle counter that does not order the instructions around it. Where there is none: always.
+ */
+bool os_tick_passed(uint64_t *last);
 void os_cpu_relax(void); /* inside a spin loop */
 
 /* ---- locks on bytes of a file: held by an open file, gone with its last descriptor ---- */

@@ -199,7 +199,8 @@ __attribute__((no_sanitize("thread"))) static void stats_add(
     struct loom_stats *sum, const struct device_ring *ring)
 {
 	const struct loom_counters *count = loom_counters(ring->ring);
-	uint64_t slots = ring->stats.packets, fragments = count->fragments;
+	uint64_t slots = ring->stats.packets;
+	uint64_t fragments = ring->ring->dir ? ring->fragments : count->fragments;
 
 	sum->packets += slots > fragments ? slots - fragments : 0;
 	sum->bytes += count->bytes;

@@ -140,7 +140,7 @@ static inline void exchange_receive(struct ring *r, uint32_t published)
 	}
 	r->common.stats.packets += ring_distance(r, r->hwtail, published);
 	r->hwtail = published;
-	os_wall_clock(&r->common.ring->ts);
+	ring_stamp(r);
 }
 
 static inline int exchange_rxsync(struct ring *r)

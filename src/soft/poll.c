@@ -76,18 +76,46 @@ static short spin(struct soft *soft, short events, uint64_t deadline)
 	return found;
 }
 
-/* Arm rings [first, end) into *at; > 0: one has news, < 0: one cannot be slept on. */
-static int arm_range(struct ring *rings, const struct soft_range *bound, struct pollfd **at)
+/*
+ * Arm rings [first, end); *n counts their descriptors. -EAGAIN: one has news; else < 0: one cannot be
+ * slept on.
+ */
+static int arm_range(struct ring *rings, const struct soft_range *bound, struct pollfd *out,
+    unsigned room, unsigned *n)
 {
 	for (uint32_t i = bound->first; i < bound->end; i++) {
-		int news = rings[i].port->kind->arm(&rings[i], *at);
+		struct pollfd wake = {.fd = -1};
+		int news = rings[i].port->kind->arm(&rings[i], &wake);
 
 		if (news)
-			return news;
+			return news > 0 ? -EAGAIN : news;
 		rings[i].common.stats.waits++;
-		(*at)++;
+		if (wake.fd < 0)
+			continue;
+		if (*n < room)
+			out[*n] = wake;
+		++*n;
 	}
 	return 0;
+}
+
+int soft_arm(struct device *device, short events, struct pollfd *out, unsigned room)
+{
+	struct soft *soft = (struct soft *)(void *)device;
+	struct port *port = soft->port;
+	unsigned n = 0;
+	int err = 0;
+
+	if (!port)
+		return error_set(-ENXIO, "the descriptor is not bound to a port");
+	if (events & POLLIN)
+		err = arm_range(port->rx, &soft->rx, out, room, &n);
+	if (!err && (events & POLLOUT))
+		err = arm_range(port->tx, &soft->tx, out, room, &n);
+	if (err && err != -EAGAIN)
+		return error_set(
+		    err, "cannot make a wakeup for \"%s\" (descriptors used up?)", port->name);
+	return err ? err : (int)n;
 }
 
 static int milliseconds_until(uint64_t deadline)
@@ -100,23 +128,17 @@ static int milliseconds_until(uint64_t deadline)
 	return left > 1000000000 ? 1000000000 : (int)left;
 }
 
-/* 1: look again; 0: time is up; or an error. */
+/* 1: look again; 0: time is up; or an error. fds has room for all rings. */
 static int sleep_until(struct soft *soft, short events, uint64_t deadline, struct pollfd *fds)
 {
 	struct port *port = soft->port;
-	struct pollfd *at = fds;
-	int news = 0;
+	int n = soft_arm(&soft->device, events, fds, port->num_tx + port->num_rx);
 
-	if (events & POLLIN)
-		news = arm_range(port->rx, &soft->rx, &at);
-	if (!news && (events & POLLOUT))
-		news = arm_range(port->tx, &soft->tx, &at);
-	if (news > 0)
+	if (n == -EAGAIN)
 		return os_now_ns() < deadline;
-	if (news < 0)
-		return error_set(
-		    news, "cannot make a wakeup for \"%s\" (descriptors used up?)", port->name);
-	if (poll(fds, (nfds_t)(at - fds), milliseconds_until(deadline)) < 0)
+	if (n < 0)
+		return n;
+	if (poll(fds, (nfds_t)n, milliseconds_until(deadline)) < 0)
 		return error_set(-errno, "interrupted while waiting for \"%s\"", port->name);
 	return os_now_ns() < deadline;
 }
@@ -125,7 +147,7 @@ int soft_poll(struct device *device, short events, int timeout_ms)
 {
 	struct soft *soft = (struct soft *)(void *)device;
 	uint64_t deadline =
-	    timeout_ms < 0 ? UINT64_MAX : os_now_ns() + (uint64_t)timeout_ms * 1000000u;
+	    timeout_ms <= 0 ? UINT64_MAX : os_now_ns() + (uint64_t)timeout_ms * 1000000u;
 	struct pollfd *fds;
 	short found;
 	int more = 1;
@@ -151,42 +173,45 @@ int soft_poll(struct device *device, short events, int timeout_ms)
 	return found || more >= 0 ? found : more;
 }
 
-static int watch_range(struct soft *soft, struct ring *rings, const struct soft_range *bound)
+/*
+ * Packets that came before the descriptor did: their sender saw no reason to signal. A descriptor of
+ * the ring's own stays readable until the ring's next sync.
+ */
+static int kick(struct soft *soft, struct ring *r)
 {
-	for (uint32_t i = bound->first; i < bound->end; i++) {
-		struct pollfd wake = {.fd = -1};
-		int err = rings[i].port->kind->arm(&rings[i], &wake);
-
-		if (err >= 0 && wake.fd >= 0)
-			err = os_pollset_add(soft->pollset, wake.fd, POLLIN);
-		if (err < 0 && err != -EEXIST) /* TX and RX of a socket are one descriptor */
-			return err;
-		rings[i].kick = soft->kick;
-		rings[i].evented = true;
-	}
-	return 0;
+	r->kick = os_wake_create();
+	if (r->kick < 0)
+		return r->kick;
+	os_wake_signal(r->kick);
+	return os_pollset_add(soft->pollset, r->kick, POLLIN);
 }
 
-/*
- * Readable from the start: there may be packets already whose sender saw no reason to signal. The
- * first sync of any ring takes that back.
- */
+static int watch_ring(struct soft *soft, struct ring *r)
+{
+	struct pollfd wake = {.fd = -1};
+	int news = r->port->kind->arm(r, &wake);
+	int err = news < 0 ? news : 0;
+
+	r->evented = true;
+	if (!err && wake.fd >= 0)
+		err = os_pollset_add(soft->pollset, wake.fd, POLLIN);
+	if (err == -EEXIST) /* TX and RX of a socket are one descriptor */
+		err = 0;
+	if (!err && news > 0)
+		err = kick(soft, r);
+	return err;
+}
+
 static int watch(struct soft *soft)
 {
 	int err;
 
 	soft->pollset = os_pollset_create();
-	if (soft->pollset < 0)
-		return soft->pollset;
-	soft->kick = os_wake_create();
-	if (soft->kick < 0)
-		return soft->kick;
-	os_wake_signal(soft->kick);
-	err = os_pollset_add(soft->pollset, soft->kick, POLLIN);
-	if (!err)
-		err = watch_range(soft, soft->port->rx, &soft->rx);
-	if (!err)
-		err = watch_range(soft, soft->port->tx, &soft->tx);
+	err = soft->pollset < 0 ? soft->pollset : 0;
+	for (uint32_t i = soft->rx.first; i < soft->rx.end && !err; i++)
+		err = watch_ring(soft, &soft->port->rx[i]);
+	for (uint32_t i = soft->tx.first; i < soft->tx.end && !err; i++)
+		err = watch_ring(soft, &soft->port->tx[i]);
 	return err;
 }
 
@@ -194,6 +219,8 @@ static void unwatch_range(struct ring *rings, const struct soft_range *bound)
 {
 	for (uint32_t i = bound->first; i < bound->end; i++) {
 		rings[i].evented = false;
+		if (rings[i].kick >= 0)
+			close(rings[i].kick);
 		rings[i].kick = -1;
 	}
 }
@@ -206,9 +233,7 @@ void soft_unwatch(struct soft *soft)
 	}
 	if (soft->pollset >= 0)
 		close(soft->pollset);
-	if (soft->kick >= 0)
-		close(soft->kick);
-	soft->pollset = soft->kick = -1;
+	soft->pollset = -1;
 }
 
 int soft_fd(struct device *device)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../base/error.h"
@@ -101,6 +102,40 @@ static int map(struct region *region, const struct region_plan *plan)
 		err = os_memory_overlay(region->base + part->at, part->len, part->fd, part->offset);
 	}
 	return err;
+}
+
+/* What of an overlay lies in [from, end): that much of it, where the program wants it. */
+static int overlay_map_at(
+    const struct region_overlay *part, uint8_t *at, size_t from, size_t end, int prot, int flags)
+{
+	size_t first = part->at > from ? part->at : from;
+	size_t last = part->at + part->len < end ? part->at + part->len : end;
+
+	if (first >= last)
+		return 0;
+	return mmap(at + (first - from), last - first, prot, flags, part->fd,
+		   part->offset + (off_t)(first - part->at)) == MAP_FAILED
+		   ? -errno
+		   : 0;
+}
+
+int region_map_at(
+    const struct region *region, void *at, size_t len, int prot, int flags, off_t offset)
+{
+	size_t from = (size_t)offset, size = round_up(len, os_page_size());
+	int err = 0;
+
+	if (offset < 0 || len == 0 || size < len || from > region->size ||
+	    size > region->size - from)
+		return error_set(-EINVAL, "%zu bytes at %zu are more than the region's %zu", len,
+		    from, region->size);
+	flags = (flags & ~MAP_FIXED_NOREPLACE) | MAP_FIXED;
+	if (mmap(at, size, prot, flags, region->fd, offset) == MAP_FAILED)
+		err = -errno;
+	for (uint32_t i = 0; i < region->num_overlays && !err; i++)
+		err = overlay_map_at(&region->overlays[i], at, from, from + size, prot, flags);
+	return err ? error_set(err, "cannot map %zu bytes of the region: %s", len, strerror(-err))
+		   : 0;
 }
 
 static void destroy(struct region *region)

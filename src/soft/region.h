@@ -74,6 +74,13 @@ int region_create(const struct region_plan *plan, struct region **out);
 void region_reference(struct region *region);
 void region_release(struct region *region);
 
+/**
+ * Map [offset, offset + len) of the region once more, to `at`, which replaces what is there; prot and
+ * flags are mmap's.
+ */
+int region_map_at(
+    const struct region *region, void *at, size_t len, int prot, int flags, off_t offset);
+
 /** Bytes of slot pages for a ring of n slots. */
 size_t region_slot_bytes(uint32_t num_slots);
 

@@ -2,6 +2,8 @@
 /* The rare paths of a ring: start, reset after bad indexes, arming, checking slots. */
 #include "ring.h"
 
+#include <unistd.h>
+
 #include "../base/error.h"
 #include "port.h"
 
@@ -69,7 +71,7 @@ bool ring_rearm(struct ring *r)
 	struct pollfd unused;
 
 	if (r->kick >= 0)
-		os_wake_drain(r->kick);
+		close(r->kick);
 	r->kick = -1;
 	if (!ring_ready(r))
 		return r->port->kind->arm(r, &unused) > 0;

@@ -31,10 +31,11 @@ struct ring {
 	uint32_t num_slots;
 	uint32_t rhead, rcur; /* the program's head and cur, checked */
 	uint32_t hwcur, hwtail;
-	uint16_t index; /* among the rings of its direction */
+	uint64_t stamped; /* os_tick_passed()'s, for ring->ts */
+	uint16_t index;   /* among the rings of its direction */
 	bool tx;
 	bool evented; /* loom_port_fd() is in use: a sync that finds nothing arms the wakeup */
-	int kick;     /* makes that descriptor readable until the first sync; -1 */
+	int kick;     /* readable until the next sync: packets came before the descriptor; or -1 */
 } __attribute__((aligned(128))); /* rings are synced by different threads */
 
 static inline uint32_t ring_prev(const struct ring *r, uint32_t index)
@@ -97,8 +98,10 @@ static inline int ring_begin(struct ring *r)
 	if (LOOM_UNLIKELY(
 		head >= r->num_slots || cur >= r->num_slots || !ring_in_order(r, head, cur)))
 		return ring_reinit(r);
-	if (r->tx)
+	if (r->tx && head != r->rhead) {
 		r->common.stats.packets += ring_distance(r, r->rhead, head);
+		r->common.fragments = loom_counters(user)->fragments;
+	}
 	r->rhead = head;
 	r->rcur = cur;
 	return 0;
@@ -112,6 +115,19 @@ static inline void ring_finish(struct ring *r)
 	if (user->tail != r->hwtail)
 		user->tail = r->hwtail;
 	r->common.stats.syncs++;
+}
+
+/**
+ * Stamp ring->ts after packets came. Reading the clock costs as much as a cache miss and keeps the
+ * processor from running ahead of one (bench row pipe_rtt_busy: 170 ns with it, 113 without), so a
+ * stamp of the last few microseconds is left standing unless the program set NR_TIMESTAMP.
+ */
+static inline void ring_stamp(struct ring *r)
+{
+	struct netmap_ring *user = r->common.ring;
+
+	if (os_tick_passed(&r->stamped) || (user->flags & NR_TIMESTAMP))
+		os_wall_clock(&user->ts);
 }
 
 /** Whether the program has something to do: packets to take, or room to fill. */

@@ -35,6 +35,16 @@ static int soft_map(struct device *device, struct device_map *out)
 	return 0;
 }
 
+static int soft_map_at(
+    struct device *device, void *at, size_t len, int prot, int flags, off_t offset)
+{
+	const struct soft *soft = soft_of(device);
+
+	if (!soft->port)
+		return error_set(-EINVAL, "the descriptor is not bound to a port");
+	return region_map_at(soft->port->region, at, len, prot, flags, offset);
+}
+
 static struct device_ring *soft_ring(struct device *device, bool tx, unsigned index)
 {
 	const struct soft *soft = soft_of(device);
@@ -77,6 +87,8 @@ static const struct device_ops soft_ops = {
     .ring = soft_ring,
     .sync = soft_sync,
     .poll = soft_poll,
+    .arm = soft_arm,
+    .map_at = soft_map_at,
     .fd = soft_fd,
     .describe = soft_describe,
     .close = soft_close,
@@ -89,7 +101,7 @@ int soft_open(struct device **out)
 	if (!soft)
 		return error_set(-ENOMEM, "out of memory for a soft device");
 	soft->device.ops = &soft_ops;
-	soft->pollset = soft->kick = -1;
+	soft->pollset = -1;
 	soft->spin_us = SOFT_SPIN_US;
 	*out = &soft->device;
 	return 0;

@@ -33,7 +33,6 @@ struct soft {
 	uint32_t extra_bufs;
 	uint32_t spin_us;
 	int pollset; /* -1 until loom_port_fd() */
-	int kick;    /* in the pollset: readable until the first sync after loom_port_fd() */
 	char tried[256];
 };
 
@@ -47,6 +46,7 @@ void soft_unregister(struct soft *soft);
 /* poll.c */
 int soft_sync(struct device *device, bool tx);
 int soft_poll(struct device *device, short events, int timeout_ms);
+int soft_arm(struct device *device, short events, struct pollfd *out, unsigned room);
 int soft_fd(struct device *device);
 void soft_unwatch(struct soft *soft);
 

@@ -7,7 +7,7 @@
 #
 # Exit status: 0 all held; 77 the network part cannot be shown on this system; else 1.
 set -eu
-build=$1 packets=${2:-10000000} pings=${3:-20000}
+build=$1 packets=${2:-10000000} pings=${3:-10000}
 top=$(dirname "$0")/../..
 
 bold='' red='' green='' plain=''
@@ -20,11 +20,7 @@ fi
 
 scratch=$(mktemp -d)
 child=''
-clean_up() {
-	[ -z "$child" ] || kill "$child" 2>/dev/null || :
-	rm -rf "$scratch"
-}
-trap clean_up EXIT
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null || :; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 export PKTLOOM_DIR="$scratch/shared"
@@ -56,9 +52,9 @@ verdict() { # CODE TEXT
 pipe_part() {
 	headline "1. two processes, $packets packets of 60 bytes over pipe{demo}"
 	code=0
+	"$build/tools/pktloom" info 'pipe{demo}' >"$scratch/info"
 	"$build/examples/pipe_receiver_process" --timeout 20 'pipe{demo}' >"$scratch/receiver" 2>&1 &
 	child=$!
-	"$build/tools/pktloom" info 'pipe{demo}' >"$scratch/info"
 	"$build/examples/pipe_sender_process" --timeout 20 --count "$packets" 'pipe{demo}' \
 		>"$scratch/sender" 2>&1 || code=1
 	wait "$child" || code=1
@@ -78,13 +74,18 @@ pipe_part() {
 ping_part() {
 	headline '2. a network of its own: ping at one end of a veth pair, a pktloom program at the other'
 	code=0
-	sh "$top/examples/run_responder.sh" "$build" 20 "$pings" "$scratch/ping" >"$scratch/log" 2>&1 &
+	# Shown while it runs; and its process is known, which a pipeline would hide.
+	mkfifo "$scratch/lines"
+	tee "$scratch/log" <"$scratch/lines" | sed '/^SKIP: /d' | indent &
+	shown=$!
+	sh "$top/examples/run_responder.sh" "$build" 20 "$pings" "$scratch/ping" \
+		>"$scratch/lines" 2>&1 &
 	child=$!
 	wait "$child" || code=$?
 	child=''
+	wait "$shown"
 	reason=$(sed -n 's/^SKIP: //p' "$scratch/log")
-	sed '/^SKIP: /d' "$scratch/log" | indent
-	verdict "$code" "${reason:-the kernel got an answer to every ping}"
+	verdict "$code" "${reason:-every ping of the kernel got its answer}"
 }
 
 value() { # FILE KEY

@@ -83,9 +83,10 @@ lint_licence() {
 		done | lint_nothing
 }
 
-# Functions are measured by clang-tidy (readability-function-size), files here.
+# Functions are measured by clang-tidy (readability-function-size), files here. The classic
+# headers are two single files by contract.
 lint_length() {
-	lint_files '*.c' '*.h' '*.sh' '*.py' | xargs -r wc -l |
+	lint_files '*.c' '*.h' '*.sh' '*.py' | grep -v '/compat/net/' | xargs -r wc -l |
 		awk '$2 != "total" && $1 > 650 { print $2 ": " $1 " lines; split it" }' | lint_nothing
 }
 

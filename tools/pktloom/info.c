@@ -73,8 +73,8 @@ static void print_json(const struct loom_info *info)
 	printf("  \"buffer_size\": %u,\n  \"max_payload\": %u,\n", info->buffer_size,
 	    info->max_payload);
 	printf("  \"extra_buffers\": %u,\n", info->extra_buffers);
-	printf("  \"region\": %u,\n  \"region_size\": %llu\n}\n", info->region,
-	    (unsigned long long)info->region_size);
+	printf("  \"region\": %u,\n  \"region_size\": %" PRIu64 "\n}\n", info->region,
+	    info->region_size);
 }
 
 int command_info(int argc, char **argv)

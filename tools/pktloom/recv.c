@@ -32,8 +32,8 @@ static void print_line(const uint8_t *data, size_t at, size_t len)
 
 static void print_frame(const struct sink *sink, const struct loom_frame *frame, unsigned ring)
 {
-	printf("packet %llu, ring %u, %u bytes%s\n", (unsigned long long)sink->traffic.packets,
-	    ring, frame->len, frame->flags & NS_MOREFRAG ? ", more follow" : "");
+	printf("packet %" PRIu64 ", ring %u, %u bytes%s\n", sink->traffic.packets, ring, frame->len,
+	    frame->flags & NS_MOREFRAG ? ", more follow" : "");
 	for (size_t at = 0; at < frame->len; at += LINE_BYTES)
 		print_line(frame->data, at, frame->len);
 }

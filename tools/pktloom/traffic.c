@@ -4,6 +4,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>
@@ -64,13 +65,12 @@ void traffic_print(const struct traffic *traffic, const struct loom_port *port, 
 	struct loom_stats stats;
 
 	loom_port_stats(port, sent ? &stats : NULL, sent ? NULL : &stats);
-	printf("%s %llu packets, %llu bytes in %.3f s: %.0f packets/s, %.3f Mbit/s\n",
-	    sent ? "sent" : "received", (unsigned long long)traffic->packets,
-	    (unsigned long long)traffic->bytes, seconds, (double)traffic->packets / seconds,
-	    (double)traffic->bytes * 8 / seconds / 1e6);
+	printf("%s %" PRIu64 " packets, %" PRIu64 " bytes in %.3f s: %.0f packets/s, %.3f Mbit/s\n",
+	    sent ? "sent" : "received", traffic->packets, traffic->bytes, seconds,
+	    (double)traffic->packets / seconds, (double)traffic->bytes * 8 / seconds / 1e6);
 	printf("dropped:");
 	for (int i = 0; i < LOOM_DROP_REASONS; i++)
-		printf("%s %s %llu", i ? "," : "", loom_drop_name((enum loom_drop)i),
-		    (unsigned long long)stats.drops[i]);
+		printf("%s %s %" PRIu64, i ? "," : "", loom_drop_name((enum loom_drop)i),
+		    stats.drops[i]);
 	putchar('\n');
 }
