@@ -18,7 +18,7 @@ struct sender {
 	bool waited;
 };
 
-static void wait_for(const struct sender *sender, unsigned events)
+static void wait_for(const struct sender *sender, int events)
 {
 	int ready = loom_port_wait(sender->port, events, (int)sender->timeout * 1000);
 

@@ -16,7 +16,7 @@ struct job {
 	uint64_t count, len;
 };
 
-static void wait_for(struct loom_port *port, unsigned events)
+static void wait_for(struct loom_port *port, int events)
 {
 	int ready = loom_port_wait(port, events, TIMEOUT_MS);
 

@@ -61,7 +61,7 @@ static void handle_ready(struct responder *r)
 static void run(struct responder *r, uint64_t deadline)
 {
 	while (!stopped && (!r->limit || r->answered < r->limit) && now_ns() < deadline) {
-		unsigned events = loom_tx_space(&r->tx) > 0 ? LOOM_RX : LOOM_TX;
+		int events = loom_tx_space(&r->tx) > 0 ? LOOM_RX : LOOM_TX;
 		/* Waiting syncs both rings: the answers leave here. */
 		int ready = loom_port_wait(r->port, events, TICK_MS);
 

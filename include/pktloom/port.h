@@ -117,9 +117,9 @@ bool loom_port_is_host(const struct loom_port *port);
 struct netmap_if *loom_port_netmap_if(const struct loom_port *port);
 
 /* Events of loom_port_wait(). */
-#define LOOM_RX    0x1u /* a bound RX ring has packets */
-#define LOOM_TX    0x2u /* a bound TX ring has room */
-#define LOOM_ERROR 0x4u /* a sync failed: the next sync of the ring says why */
+#define LOOM_RX    0x1 /* a bound RX ring has packets */
+#define LOOM_TX    0x2 /* a bound TX ring has room */
+#define LOOM_ERROR 0x4 /* a sync failed: the next sync of the ring says why */
 
 /**
  * Wait until a bound ring is ready, syncing as netmap's poll does.
@@ -132,7 +132,7 @@ struct netmap_if *loom_port_netmap_if(const struct loom_port *port);
  * @param timeout_ms  milliseconds; 0 does not block; negative waits for ever
  * @return the ready events (a mask, > 0); 0 on time-out; -EINVAL bad events; -EINTR a signal
  */
-int loom_port_wait(struct loom_port *port, unsigned events, int timeout_ms);
+int loom_port_wait(struct loom_port *port, int events, int timeout_ms);
 
 /**
  * A descriptor for poll, select, epoll, kqueue and event loops; wait on it for *reading* only.
@@ -171,6 +171,16 @@ struct loom_info {
 };
 
 int loom_port_info(const struct loom_port *port, struct loom_info *out);
+
+/** One of the port kinds that this build of the library serves without a kernel device. */
+struct loom_kind {
+	const char *name;    /* "pipe"; "packet:eth0" opens kind "packet" */
+	const char *example; /* a port name */
+	const char *help;    /* one line */
+};
+
+/** The kind at index, counted from 0. @return 0; -ENOENT there are no more */
+int loom_kind_at(unsigned index, struct loom_kind *out);
 
 /** Why a packet was dropped; loom_drop_name() gives the word. */
 enum loom_drop {

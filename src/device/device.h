@@ -94,6 +94,9 @@ struct device_opt_soft {
 /** A new soft device, unbound. */
 int soft_open(struct device **out);
 
+/** Its port kinds, see loom_kind_at(). */
+int soft_kind_at(unsigned index, struct loom_kind *out);
+
 /**
  * Open a device for a port name and bind it: the preferred device first, then the others, with
  * each refusal kept for loom_info.tried.

@@ -149,7 +149,7 @@ static void cur_follow(const struct loom_port *port, bool tx)
 	}
 }
 
-int loom_port_wait(struct loom_port *port, unsigned events, int timeout_ms)
+int loom_port_wait(struct loom_port *port, int events, int timeout_ms)
 {
 	short wanted = (short)((events & LOOM_RX ? POLLIN : 0) | (events & LOOM_TX ? POLLOUT : 0));
 	int found;
@@ -162,8 +162,8 @@ int loom_port_wait(struct loom_port *port, unsigned events, int timeout_ms)
 	found = port->device->ops->poll(port->device, wanted, timeout_ms);
 	if (found < 0)
 		return found;
-	return (int)((found & POLLIN ? LOOM_RX : 0) | (found & POLLOUT ? LOOM_TX : 0) |
-		     (found & POLLERR ? LOOM_ERROR : 0));
+	return (found & POLLIN ? LOOM_RX : 0) | (found & POLLOUT ? LOOM_TX : 0) |
+	       (found & POLLERR ? LOOM_ERROR : 0);
 }
 
 int loom_port_fd(struct loom_port *port)
@@ -246,6 +246,11 @@ int loom_tx_stats(const struct loom_txring *tx, struct loom_stats *out)
 int loom_rx_stats(const struct loom_rxring *rx, struct loom_stats *out)
 {
 	return ring_stats(rx->sync, out);
+}
+
+int loom_kind_at(unsigned index, struct loom_kind *out)
+{
+	return soft_kind_at(index, out);
 }
 
 const char *loom_drop_name(enum loom_drop reason)

@@ -50,6 +50,7 @@ struct port {
 
 struct port_kind {
 	const char *name;
+	const char *example, *help; /* for people: a port name, a line */
 	/**
 	 * Acquire what the port stands for and call port_build(). On failure: a negative errno, a
 	 * message, and everything given back.

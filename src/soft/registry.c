@@ -30,6 +30,14 @@ void registry_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
+int soft_kind_at(unsigned index, struct loom_kind *out)
+{
+	if (index >= NUM_KINDS)
+		return -ENOENT;
+	*out = (struct loom_kind){kinds[index]->name, kinds[index]->example, kinds[index]->help};
+	return 0;
+}
+
 static const struct port_kind *kind_named(const char *name, size_t len)
 {
 	for (size_t i = 0; i < NUM_KINDS; i++)

@@ -51,7 +51,7 @@ void traffic_end(struct traffic *traffic)
 	traffic->end_ns = traffic_now_ns();
 }
 
-void traffic_wait(struct loom_port *port, unsigned events)
+void traffic_wait(struct loom_port *port, int events)
 {
 	int ready = loom_port_wait(port, events, TRAFFIC_TICK_MS);
 

@@ -27,7 +27,7 @@ void traffic_restart(struct traffic *traffic);
 void traffic_end(struct traffic *traffic);
 
 /** Wait for LOOM_RX or LOOM_TX for a tick; ends the program where the port fails. */
-void traffic_wait(struct loom_port *port, unsigned events);
+void traffic_wait(struct loom_port *port, int events);
 
 /** Packets, bytes, rate; and what the port dropped meanwhile, by name. */
 void traffic_print(const struct traffic *traffic, const struct loom_port *port, bool sent);

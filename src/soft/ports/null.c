@@ -45,6 +45,8 @@ RING_SYNCS(null)
 
 const struct port_kind port_kind_null = {
     .name = "null",
+    .example = "null:",
+    .help = "swallows what is sent, never receives",
     .open = null_open,
     .close = null_close,
     .tx_entry = null_tx_entry,

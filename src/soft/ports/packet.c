@@ -246,6 +246,8 @@ RING_SYNCS(packet)
 
 const struct port_kind port_kind_packet = {
     .name = "packet",
+    .example = "packet:eth0",
+    .help = "an interface through AF_PACKET; the host goes on seeing its traffic",
     .open = packet_open,
     .close = packet_close,
     .tx_entry = packet_tx_entry,

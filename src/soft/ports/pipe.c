@@ -208,8 +208,10 @@ static int memory_new(const struct share *share, const char *name, struct pipe_m
 	void *control;
 	int err;
 
-	if (!memory)
-		return error_set(-ENOMEM, "out of memory for \"%s\"", name);
+	if (!memory) {
+		error_set(-ENOMEM, "out of memory for \"%s\"", name);
+		return -ENOMEM;
+	}
 	memory->fd = share_reopen(share);
 	err = memory->fd < 0 ? memory->fd : read_object(share, name, &memory->shape);
 	if (!err) {
@@ -355,10 +357,11 @@ static int build(struct port *port, struct pipe *pipe, const struct port_request
 /* "x{id" and "x}id" name an end; "pipe{name}" takes whichever is free. */
 static int key_and_end(const char *name, char *key, size_t size)
 {
-	size_t len = strlen(name);
+	size_t len = strnlen(name, size - 1);
 	char *brace;
 
-	snprintf(key, size, "%s", name);
+	memcpy(key, name, len);
+	key[len] = 0;
 	if (strncmp(name, "pipe{", 5) == 0 && len > 6 && name[len - 1] == '}')
 		return SHARE_ANY_END;
 	brace = strpbrk(key, "{}");
@@ -427,6 +430,8 @@ RING_SYNCS(pipe)
 
 const struct port_kind port_kind_pipe = {
     .name = "pipe",
+    .example = "pipe{demo}",
+    .help = "two ends in any processes of one user, over shared memory, without a copy",
     .open = pipe_open,
     .close = pipe_close,
     .tx_entry = pipe_tx_entry,

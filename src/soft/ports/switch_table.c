@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Names, numbers, comings and goings of a switch's ports; the rules are in switch_shared.h. */
+#include "switch_table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../base/error.h"
+#include "../../os/os.h"
+
+static bool is_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_';
+}
+
+/* Where the only ':' stands in a name that is otherwise made of name characters; 0: it is no such name. */
+static size_t colon_of(const char *name)
+{
+	size_t colon = 0, len = 0;
+
+	for (; name[len]; len++) {
+		if (name[len] == ':' && colon == 0)
+			colon = len;
+		else if (!is_name_char(name[len]))
+			return 0;
+	}
+	return len < SWITCH_NAME_MAX ? colon : 0;
+}
+
+int switch_name_split(const char *name, char key[SWITCH_NAME_MAX])
+{
+	const size_t prefix = strlen(NM_BDG_NAME);
+	size_t colon = colon_of(name);
+
+	if (strncmp(name, NM_BDG_NAME, prefix) != 0 || colon < prefix)
+		return error_set(-ENOMEM,
+		    "\"%s\": a switch port is called valeSWITCH:PORT, with letters, digits and '_', %u "
+		    "characters at most",
+		    name, SWITCH_NAME_MAX - 1);
+	memcpy(key, name, colon);
+	key[colon] = 0;
+	return 0;
+}
+
+int switch_table_create(const struct share *share)
+{
+	const struct switch_header header = {
+	    .magic = SWITCH_TABLE_MAGIC, .abi = SWITCH_ABI, .size = sizeof(struct switch_table)};
+
+	if (ftruncate(share->fd, sizeof(struct switch_table)) != 0 ||
+	    pwrite(share->fd, &header, sizeof header, 0) != sizeof header)
+		return error_set(-errno, "cannot make %zu bytes of shared memory for a switch: %s",
+		    sizeof(struct switch_table), strerror(errno));
+	return 0;
+}
+
+/* Another program wrote it: believe nothing that does not add up. */
+static int table_check(int fd, const char *key)
+{
+	struct switch_header header;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || pread(fd, &header, sizeof header, 0) != sizeof header ||
+	    header.magic != SWITCH_TABLE_MAGIC)
+		return error_set(
+		    -EPROTO, "the shared object of \"%s\" is not a switch of pktloom", key);
+	if (header.abi != SWITCH_ABI || header.size != sizeof(struct switch_table) ||
+	    (uint64_t)st.st_size < sizeof(struct switch_table))
+		return error_set(-EPROTO,
+		    "\"%s\" was made by a program with switch version %u, this one has %u: all must "
+		    "use compatible versions of pktloom",
+		    key, header.abi, SWITCH_ABI);
+	return 0;
+}
+
+int switch_table_map(const struct share *share, const char *key, struct switch_table **out)
+{
+	int fd = share_reopen(share);
+	void *table;
+	int err = fd < 0 ? fd : table_check(fd, key);
+
+	if (!err) {
+		err = os_memory_map(fd, sizeof **out, &table);
+		if (err)
+			error_set(err, "cannot map the switch \"%s\": %s", key, strerror(-err));
+		else
+			*out = table;
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+void switch_table_unmap(struct switch_table *table)
+{
+	os_memory_unmap(table, sizeof *table);
+}
+
+uint32_t switch_table_generation(const struct switch_table *table, uint32_t number)
+{
+	/* Pairs with switch_table_enter(): the port's memory is complete. */
+	return __atomic_load_n(&table->entries[number].generation, __ATOMIC_ACQUIRE);
+}
+
+static bool is_live(const struct switch_table *table, uint32_t number)
+{
+	return switch_is_live(switch_table_generation(table, number));
+}
+
+uint32_t switch_table_find(const struct switch_table *table, const char *name)
+{
+	for (uint32_t number = 1; number <= SWITCH_PORTS; number++)
+		if (is_live(table, number) &&
+		    strncmp(table->entries[number].name, name, SWITCH_NAME_MAX) == 0)
+			return number;
+	return 0;
+}
+
+uint32_t switch_table_vacant(const struct switch_table *table)
+{
+	for (uint32_t number = 1; number <= SWITCH_PORTS; number++)
+		if (!is_live(table, number))
+			return number;
+	return 0;
+}
+
+/* Senders look at the epoch at every sync, and at the entries only when it has moved. */
+static void entry_move(struct switch_table *table, uint32_t number)
+{
+	uint32_t *generation = &table->entries[number].generation;
+
+	__atomic_store_n(generation, *generation + 1, __ATOMIC_RELEASE);
+	__atomic_add_fetch(&table->epoch, 1, __ATOMIC_RELEASE);
+}
+
+void switch_table_enter(struct switch_table *table, uint32_t number, const char *name)
+{
+	snprintf(table->entries[number].name, SWITCH_NAME_MAX, "%s", name);
+	entry_move(table, number);
+}
+
+/* Or the next port of that number would get what was meant for this one. */
+static void forget_addresses(struct switch_table *table, uint32_t number)
+{
+	for (uint32_t i = 0; i < SWITCH_MACS; i++) {
+		uint64_t mac = __atomic_load_n(&table->macs[i], __ATOMIC_RELAXED);
+
+		if (mac >> 48 == number)
+			__atomic_compare_exchange_n(&table->macs[i], &mac, 0, false,
+			    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	}
+}
+
+void switch_table_leave(const struct share *share, struct switch_table *table, uint32_t number)
+{
+	uint32_t generation = switch_table_generation(table, number);
+	char name[NAME_MAX + 32];
+
+	/* In this order: whoever is killed on the way leaves an entry that is found again. */
+	switch_part_name(share, number, generation, name);
+	unlinkat(share->dirfd, name, 0);
+	for (uint32_t ring = 0; ring < SWITCH_RINGS; ring++) {
+		switch_wake_name(share, number, generation, ring, name);
+		unlinkat(share->dirfd, name, 0);
+	}
+	forget_addresses(table, number);
+	entry_move(table, number);
+}
+
+void switch_table_sweep(const struct share *share, struct switch_table *table, uint32_t own)
+{
+	for (uint32_t number = 1; number <= SWITCH_PORTS; number++)
+		if (number != own && is_live(table, number) &&
+		    share_end_held(share, number - 1) == 0)
+			switch_table_leave(share, table, number);
+}
+
+void switch_part_name(
+    const struct share *share, uint32_t number, uint32_t generation, char out[NAME_MAX + 32])
+{
+	snprintf(out, NAME_MAX + 32, "%s.%u-%u", share->file, number, generation);
+}
+
+void switch_wake_name(const struct share *share, uint32_t number, uint32_t generation,
+    uint32_t ring, char out[NAME_MAX + 32])
+{
+	snprintf(out, NAME_MAX + 32, "%s.%u-%ur%u", share->file, number, generation, ring);
+}
