@@ -18,7 +18,8 @@
  *	loom_txbatch_end(&out);
  *	loom_tx_sync(&tx);
  *
- * Between begin and end use no other verb of that ring. A batch that is not ended leaves the ring as it
+ * Between begin and end use no other verb of that ring, and keep the handle: the batch points to it.
+ * A batch that is not ended leaves the ring as it
  * was, except where a slot needed a closer look: what came before it is then done.
  */
 #ifndef PKTLOOM_BATCH_H
@@ -38,14 +39,23 @@ struct loom_run {
 
 /** The free slots of a TX ring, being filled. */
 struct loom_txbatch {
-	struct loom_txring tx;
+	const struct loom_txring *handle; /* for the unusual path; the rest are its scalars, */
+	struct netmap_ring *ring;         /* which clang only keeps in registers as copies */
+	uint8_t *buffers;
+	size_t buf_size;
+	uint32_t num_slots, num_bufs, frame_max;
 	struct loom_run run;
 	uint64_t bytes, fragments;
 };
 
 /** The packets of an RX ring, being taken. */
 struct loom_rxbatch {
-	struct loom_rxring rx;
+	const struct loom_rxring *handle;
+	struct netmap_ring *ring;
+	uint8_t *buffers;
+	size_t buf_size;
+	uint64_t unusual;
+	uint32_t num_slots;
 	struct loom_run run;
 	uint64_t bytes;
 };
@@ -81,7 +91,8 @@ LOOM_INLINE void loom_run_end(
 
 LOOM_INLINE struct loom_txbatch loom_txbatch_begin(const struct loom_txring *tx)
 {
-	struct loom_txbatch batch = {*tx, loom_run_begin(LOOM_RING(tx), tx->num_slots), 0, 0};
+	struct loom_txbatch batch = {tx, LOOM_RING(tx), tx->buffers, tx->buf_size, tx->num_slots,
+	    tx->num_bufs, tx->frame_max, loom_run_begin(tx->ring, tx->num_slots), 0, 0};
 
 	return batch;
 }
@@ -89,11 +100,12 @@ LOOM_INLINE struct loom_txbatch loom_txbatch_begin(const struct loom_txring *tx)
 /** Queue what was put: it leaves at the ring's next sync. */
 LOOM_INLINE void loom_txbatch_end(struct loom_txbatch *batch)
 {
-	struct netmap_ring *ring = batch->tx.ring;
+	struct netmap_ring *ring = batch->ring;
 
 	loom_counters(ring)->bytes += batch->bytes;
 	loom_counters(ring)->fragments += batch->fragments;
-	loom_run_end(&batch->run, ring, batch->tx.num_slots);
+	batch->bytes = batch->fragments = 0;
+	loom_run_end(&batch->run, ring, batch->num_slots);
 }
 
 /**
@@ -104,25 +116,25 @@ LOOM_INLINE void loom_txbatch_end(struct loom_txbatch *batch)
  */
 LOOM_INLINE int loom_txbatch_next(struct loom_txbatch *batch, struct loom_frame *frame)
 {
-	struct netmap_ring *ring = batch->tx.ring;
+	struct netmap_ring *ring = batch->ring;
 	uint32_t index;
 
 	for (;;) {
 		if (batch->run.at == batch->run.stop &&
-		    !loom_run_wrap(&batch->run, ring, batch->tx.num_slots))
+		    !loom_run_wrap(&batch->run, ring, batch->num_slots))
 			return 0;
 		index =
 		    __atomic_load_n(&batch->run.at->buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
-		if (!LOOM_UNLIKELY(index >= batch->tx.num_bufs))
+		if (!LOOM_UNLIKELY(index >= batch->num_bufs))
 			break;
 		loom_txbatch_end(batch);
-		loom_tx_pass_over(batch->tx);
-		*batch = loom_txbatch_begin(&batch->tx);
+		loom_tx_pass_over(*batch->handle);
+		batch->run = loom_run_begin(ring, batch->num_slots);
 	}
-	frame->data = batch->tx.buffers + index * batch->tx.buf_size;
+	frame->data = batch->buffers + index * batch->buf_size;
 	frame->len = 0;
 	frame->flags = 0;
-	frame->cap = batch->tx.frame_max;
+	frame->cap = batch->frame_max;
 	return 1;
 }
 
@@ -134,8 +146,8 @@ LOOM_INLINE int loom_txbatch_next(struct loom_txbatch *batch, struct loom_frame 
  */
 LOOM_INLINE int loom_txbatch_put(struct loom_txbatch *batch, uint32_t len, uint16_t flags)
 {
-	if (LOOM_UNLIKELY(len > batch->tx.frame_max))
-		return loom_put_refused(len, batch->tx.frame_max);
+	if (LOOM_UNLIKELY(len > batch->frame_max))
+		return loom_put_refused(len, batch->frame_max);
 	loom_slot_set(batch->run.at, (uint16_t)len, flags);
 	batch->bytes += len;
 	batch->fragments += (flags & NS_MOREFRAG) != 0;
@@ -147,7 +159,8 @@ LOOM_INLINE int loom_txbatch_put(struct loom_txbatch *batch, uint32_t len, uint1
 
 LOOM_INLINE struct loom_rxbatch loom_rxbatch_begin(const struct loom_rxring *rx)
 {
-	struct loom_rxbatch batch = {*rx, loom_run_begin(LOOM_RING(rx), rx->num_slots), 0};
+	struct loom_rxbatch batch = {rx, LOOM_RING(rx), rx->buffers, rx->buf_size, rx->unusual,
+	    rx->num_slots, loom_run_begin(rx->ring, rx->num_slots), 0};
 
 	return batch;
 }
@@ -155,37 +168,37 @@ LOOM_INLINE struct loom_rxbatch loom_rxbatch_begin(const struct loom_rxring *rx)
 /** Release what was taken; its frames stay valid until the ring's next sync. */
 LOOM_INLINE void loom_rxbatch_end(struct loom_rxbatch *batch)
 {
-	struct netmap_ring *ring = batch->rx.ring;
+	struct netmap_ring *ring = batch->ring;
 
 	loom_counters(ring)->bytes += batch->bytes;
-	loom_run_end(&batch->run, ring, batch->rx.num_slots);
+	batch->bytes = 0;
+	loom_run_end(&batch->run, ring, batch->num_slots);
 }
 
 /** Take the next frame, as loom_recv() does. @return 1; 0 none is left */
 LOOM_INLINE int loom_rxbatch_next(struct loom_rxbatch *batch, struct loom_frame *frame)
 {
-	struct netmap_ring *ring = batch->rx.ring;
+	struct netmap_ring *ring = batch->ring;
 	uint64_t word;
 
-	if (batch->run.at == batch->run.stop &&
-	    !loom_run_wrap(&batch->run, ring, batch->rx.num_slots))
+	if (batch->run.at == batch->run.stop && !loom_run_wrap(&batch->run, ring, batch->num_slots))
 		return 0;
 	word = loom_slot_word(batch->run.at) - LOOM_FIRST_BUFFER;
-	if (LOOM_UNLIKELY(word & batch->rx.unusual)) {
+	if (LOOM_UNLIKELY(word & batch->unusual)) {
 		struct loom_frame found;
 		int got;
 
 		loom_rxbatch_end(batch);
-		got = loom_recv_unusual(batch->rx, &found);
-		*batch = loom_rxbatch_begin(&batch->rx);
+		got = loom_recv_unusual(*batch->handle, &found);
+		batch->run = loom_run_begin(ring, batch->num_slots);
 		if (got)
 			*frame = found;
 		return got;
 	}
-	frame->data = batch->rx.buffers + (uint32_t)word * batch->rx.buf_size;
+	frame->data = batch->buffers + (uint32_t)word * batch->buf_size;
 	frame->len = (uint16_t)(word >> 32);
 	frame->flags = (uint16_t)(word >> 48);
-	frame->cap = (uint32_t)batch->rx.buf_size;
+	frame->cap = (uint32_t)batch->buf_size;
 	batch->bytes += frame->len;
 	batch->run.at++;
 	return 1;

@@ -525,7 +525,7 @@ ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, siz
  */
 LOOM_INLINE struct timeval loom_rx_time(const struct loom_rxring *rx)
 {
-	return rx->ring->ts;
+	return LOOM_RING(rx)->ts;
 }
 
 /* ---- forward ---------------------------------------------------------------------------- */

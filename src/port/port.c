@@ -240,11 +240,13 @@ static int ring_stats(const struct loom_sync *sync, struct loom_stats *out)
 
 int loom_tx_stats(const struct loom_txring *tx, struct loom_stats *out)
 {
+	loom_handle_check(tx->id, __func__);
 	return ring_stats(tx->sync, out);
 }
 
 int loom_rx_stats(const struct loom_rxring *rx, struct loom_stats *out)
 {
+	loom_handle_check(rx->id, __func__);
 	return ring_stats(rx->sync, out);
 }
 

@@ -244,8 +244,10 @@ ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, siz
 	struct loom_frame frame;
 	uint8_t *to = data;
 	size_t len, used = 0;
-	uint32_t n = packet_at_head(rx, &len);
+	uint32_t n;
 
+	loom_handle_check(rx->id, __func__);
+	n = packet_at_head(rx, &len);
 	if (needed)
 		*needed = len;
 	if (n == 0)
@@ -358,6 +360,8 @@ unsigned loom_forward(const struct loom_rxring *rx, const struct loom_txring *tx
 	uint32_t slots;
 	size_t len;
 
+	loom_handle_check(rx->id, __func__);
+	loom_handle_check(tx->id, __func__);
 	loom_counters(rx->ring)->peeked = 0;
 	while ((slots = packet_at_head(rx, &len)) > 0 && slots <= n) {
 		uint32_t needs = swap ? slots : slots_for(tx, len);

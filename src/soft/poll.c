@@ -177,22 +177,22 @@ int soft_poll(struct device *device, short events, int timeout_ms)
  * Packets that came before the descriptor did: their sender saw no reason to signal. A descriptor of
  * the ring's own stays readable until the ring's next sync.
  */
-static int kick(struct soft *soft, struct ring *r)
+static int kick(const struct soft *soft, struct ring *r)
 {
-	r->kick = os_wake_create();
+	if (r->kick < 0)
+		r->kick = os_wake_create();
 	if (r->kick < 0)
 		return r->kick;
 	os_wake_signal(r->kick);
 	return os_pollset_add(soft->pollset, r->kick, POLLIN);
 }
 
-static int watch_ring(struct soft *soft, struct ring *r)
+static int watch_ring(const struct soft *soft, struct ring *r)
 {
 	struct pollfd wake = {.fd = -1};
 	int news = r->port->kind->arm(r, &wake);
 	int err = news < 0 ? news : 0;
 
-	r->evented = true;
 	if (!err && wake.fd >= 0)
 		err = os_pollset_add(soft->pollset, wake.fd, POLLIN);
 	if (err == -EEXIST) /* TX and RX of a socket are one descriptor */
@@ -202,12 +202,27 @@ static int watch_ring(struct soft *soft, struct ring *r)
 	return err;
 }
 
+/* Rings may be shared with other descriptors of the port: they stay evented as long as one is. */
+static void count_watchers(struct ring *rings, const struct soft_range *bound, int by)
+{
+	for (uint32_t i = bound->first; i < bound->end; i++) {
+		rings[i].evented += by;
+		if (rings[i].evented == 0 && rings[i].kick >= 0) {
+			close(rings[i].kick);
+			rings[i].kick = -1;
+		}
+	}
+}
+
 static int watch(struct soft *soft)
 {
-	int err;
+	int err = 0;
 
 	soft->pollset = os_pollset_create();
-	err = soft->pollset < 0 ? soft->pollset : 0;
+	if (soft->pollset < 0)
+		return soft->pollset;
+	count_watchers(soft->port->rx, &soft->rx, 1);
+	count_watchers(soft->port->tx, &soft->tx, 1);
 	for (uint32_t i = soft->rx.first; i < soft->rx.end && !err; i++)
 		err = watch_ring(soft, &soft->port->rx[i]);
 	for (uint32_t i = soft->tx.first; i < soft->tx.end && !err; i++)
@@ -215,38 +230,31 @@ static int watch(struct soft *soft)
 	return err;
 }
 
-static void unwatch_range(struct ring *rings, const struct soft_range *bound)
-{
-	for (uint32_t i = bound->first; i < bound->end; i++) {
-		rings[i].evented = false;
-		if (rings[i].kick >= 0)
-			close(rings[i].kick);
-		rings[i].kick = -1;
-	}
-}
-
+/* The registry's lock is held: it also guards what descriptors of one port share. */
 void soft_unwatch(struct soft *soft)
 {
-	if (soft->port) {
-		unwatch_range(soft->port->rx, &soft->rx);
-		unwatch_range(soft->port->tx, &soft->tx);
-	}
-	if (soft->pollset >= 0)
-		close(soft->pollset);
+	if (soft->pollset < 0)
+		return;
+	count_watchers(soft->port->rx, &soft->rx, -1);
+	count_watchers(soft->port->tx, &soft->tx, -1);
+	close(soft->pollset);
 	soft->pollset = -1;
 }
 
 int soft_fd(struct device *device)
 {
 	struct soft *soft = (struct soft *)(void *)device;
-	int err;
+	int err = 0;
 
-	if (soft->pollset >= 0)
-		return soft->pollset;
-	err = watch(soft);
+	registry_lock();
+	if (soft->pollset < 0) {
+		err = watch(soft);
+		if (err)
+			soft_unwatch(soft);
+	}
+	registry_unlock();
 	if (!err)
 		return soft->pollset;
-	soft_unwatch(soft);
 	return error_set(err, "cannot make a descriptor to wait on for \"%s\": %s",
 	    soft->port->name, strerror(-err));
 }

@@ -252,6 +252,7 @@ void soft_unregister(struct soft *soft)
 	if (!port)
 		return;
 	registry_lock();
+	soft_unwatch(soft);
 	unuse(port->tx_users, &soft->tx);
 	unuse(port->rx_users, &soft->rx);
 	region_buffers_give(port->region, soft->nifp->ni_bufs_head, soft->extra_bufs);

@@ -34,8 +34,8 @@ struct ring {
 	uint64_t stamped; /* os_tick_passed()'s, for ring->ts */
 	uint16_t index;   /* among the rings of its direction */
 	bool tx;
-	bool evented; /* loom_port_fd() is in use: a sync that finds nothing arms the wakeup */
-	int kick;     /* readable until the next sync: packets came before the descriptor; or -1 */
+	int evented; /* users of loom_port_fd(): a sync that finds nothing arms the wakeup */
+	int kick;    /* readable until the next sync: packets came before the descriptor; or -1 */
 } __attribute__((aligned(128))); /* rings are synced by different threads */
 
 static inline uint32_t ring_prev(const struct ring *r, uint32_t index)

@@ -89,19 +89,19 @@ static bool in_use(int dirfd, const char *object)
 	return held != 0;
 }
 
-/* Only what has our names and is of our making: an object, or a wakeup of one. */
+/* Only what has our names and is of our making: an object, or a part or wakeup of one. */
 static bool is_ours(int dirfd, const char *file)
 {
-	bool wakeup = strchr(file, '.') != NULL;
+	bool part = strchr(file, '.') != NULL;
 	struct stat st;
 
 	if (strncmp(file, PREFIX, strlen(PREFIX)) != 0 ||
 	    fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid())
 		return false;
-	return wakeup ? S_ISFIFO(st.st_mode) : S_ISREG(st.st_mode);
+	return S_ISREG(st.st_mode) || (part && S_ISFIFO(st.st_mode));
 }
 
-/* Remove dead objects and wakeups without an object. The directory is locked. */
+/* Remove dead objects, and parts without an object. The directory is locked. */
 static void sweep(int dirfd)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -124,24 +124,36 @@ static void sweep(int dirfd)
 	closedir(dir);
 }
 
-static int take_end(struct share *share, int end)
+int share_take(struct share *share, unsigned end)
 {
-	int err = -EAGAIN;
-
-	for (unsigned e = 0; e < 2 && err == -EAGAIN; e++) {
-		if (end != SHARE_ANY_END && e != (unsigned)end)
-			continue;
-		share->end = e;
-		err = os_lock_byte(share->fd, END_BYTE + e, true);
-	}
-	return err;
+	share->end = end;
+	return os_lock_byte(share->fd, END_BYTE + end, true);
 }
 
-static int take(struct share *share, const char *key, int end)
+int share_end_held(const struct share *share, unsigned end)
+{
+	return os_lock_held(share->fd, END_BYTE + end);
+}
+
+static int take_end(struct share *share, int end)
+{
+	int err;
+
+	if (end == SHARE_NO_END)
+		return 0;
+	if (end != SHARE_ANY_END)
+		return share_take(share, (unsigned)end);
+	err = share_take(share, 0);
+	return err == -EAGAIN ? share_take(share, 1) : err;
+}
+
+static int take(struct share *share, const char *key, int end, bool create)
 {
 	int err;
 
 	share->fd = openat(share->dirfd, share->file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (share->fd < 0 && errno == ENOENT && !create)
+		return -ENOENT;
 	if (share->fd < 0 && errno == ENOENT) {
 		share->created = true;
 		share->fd = openat(share->dirfd, share->file,
@@ -166,7 +178,8 @@ static int take(struct share *share, const char *key, int end)
 	return 0;
 }
 
-int share_open(struct share *share, const char *directory, const char *key, int end)
+static int locked_open(
+    struct share *share, const char *directory, const char *key, int end, bool create)
 {
 	int err;
 
@@ -183,7 +196,7 @@ int share_open(struct share *share, const char *directory, const char *key, int 
 				      "while it opens a port?)");
 	}
 	sweep(share->dirfd);
-	err = take(share, key, end);
+	err = take(share, key, end, create);
 	if (err) {
 		if (share->fd >= 0)
 			close(share->fd);
@@ -191,6 +204,16 @@ int share_open(struct share *share, const char *directory, const char *key, int 
 		close(share->dirfd);
 	}
 	return err;
+}
+
+int share_open(struct share *share, const char *directory, const char *key, int end)
+{
+	return locked_open(share, directory, key, end, true);
+}
+
+int share_open_existing(struct share *share, const char *directory, const char *key)
+{
+	return locked_open(share, directory, key, SHARE_NO_END, false);
 }
 
 void share_ready(const struct share *share)

@@ -3,10 +3,10 @@
  * Objects that processes find by name: files in one directory per user (mode 0700).
  *
  *   DIR/loom-KEY     the object's memory, a plain file
- *   DIR/loom-KEY.…   its wakeups, FIFOs, made when somebody first sleeps
+ *   DIR/loom-KEY.…   its wakeups, FIFOs, made when somebody first sleeps, and further memory
  *
  * Every user holds a shared lock on byte 0 of the object, and an exclusive one on byte 1 + end for
- * the end it has taken. Locks die with their process, so an object nobody has locked is dead,
+ * the end it has taken; ends are numbered. Locks die with their process, so an object nobody has locked is dead,
  * whatever happened to its users; whoever next opens or closes anything in the directory removes it.
  * Creating, taking and removing happen under a lock on the directory, held for microseconds.
  */
@@ -17,12 +17,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SHARE_ANY_END (-1)
+#define SHARE_ANY_END (-1) /* 0 or 1 */
+#define SHARE_NO_END  (-2)
 
 struct share {
 	int dirfd;
-	int fd;       /* the object's memory */
-	unsigned end; /* 0 or 1 */
+	int fd; /* the object's memory */
+	unsigned end;
 	bool created; /* by this call: it has no size and no content yet */
 	char file[NAME_MAX + 1];
 };
@@ -32,11 +33,21 @@ struct share {
  * share_ready(), so that a creator can fill the object unseen.
  *
  * @param directory  NULL: PKTLOOM_DIR from the environment, or the user's own
- * @param end        0, 1, or SHARE_ANY_END for whichever is free, 0 first
+ * @param end        its number, SHARE_ANY_END for whichever is free of 0 and 1, 0 first, or
+ *                   SHARE_NO_END for none yet
  * @return 0; -EBUSY the end is taken; -EPERM the directory is not the user's alone; …
  */
 int share_open(struct share *share, const char *directory, const char *key, int end);
 void share_ready(const struct share *share);
+
+/** The same for an object that exists, without an end; -ENOENT (and no message) if there is none. */
+int share_open_existing(struct share *share, const char *directory, const char *key);
+
+/** Take an end after SHARE_NO_END, before share_ready(); -EAGAIN if it is taken. */
+int share_take(struct share *share, unsigned end);
+
+/** Whether another share has that end: 1, 0, or a negative errno. */
+int share_end_held(const struct share *share, unsigned end);
 
 /**
  * Another descriptor of the object, to map it through: a mapping keeps the description that it was

@@ -75,7 +75,6 @@ static void soft_close(struct device *device)
 {
 	struct soft *soft = soft_of(device);
 
-	soft_unwatch(soft);
 	soft_unregister(soft);
 	free(soft);
 }
