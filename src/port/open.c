@@ -127,6 +127,9 @@ static int open_device(struct loom_port *port, const char *text, const struct lo
 	if (err)
 		return err;
 	request_complete(&port->reg, config);
+	if (port->reg.nr_tx_slots == 1 || port->reg.nr_rx_slots == 1)
+		return error_set(
+		    -EINVAL, "port \"%s\": slots must be 2 or more: one always stays empty", text);
 	snprintf(port->name, sizeof port->name, "%s", name.device);
 	return device_choose(device_wanted(&name, config), &header, &soft, port->tried,
 	    sizeof port->tried, &port->device);

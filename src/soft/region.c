@@ -293,13 +293,29 @@ uint32_t region_buffers_take(struct region *region, uint32_t n, uint32_t *head)
 	return taken;
 }
 
+/* First sight of a buffer in a list that a program made: it may link to itself. */
+static bool first_sight(uint8_t *seen, uint32_t buffer)
+{
+	uint8_t bit = (uint8_t)(1u << buffer % 8);
+	bool first = !(seen[buffer / 8] & bit);
+
+	seen[buffer / 8] |= bit;
+	return first;
+}
+
 void region_buffers_give(struct region *region, uint32_t head, uint32_t n)
 {
-	for (uint32_t i = 0; i < n && is_buffer(region, head); i++) {
+	/* Without memory for the check the list is not taken back: lost buffers do no harm. */
+	uint8_t *seen = n > 0 ? calloc(region->num_bufs / 8 + 1, 1) : NULL;
+
+	if (!seen)
+		return;
+	for (uint32_t i = 0; i < n && is_buffer(region, head) && first_sight(seen, head); i++) {
 		uint32_t next = *link_of(region, head);
 
 		*link_of(region, head) = region->free_buffers;
 		region->free_buffers = head;
 		head = next;
 	}
+	free(seen);
 }

@@ -105,7 +105,10 @@ void region_if_give(struct region *region, struct netmap_if *nifp);
  */
 uint32_t region_buffers_take(struct region *region, uint32_t n, uint32_t *head);
 
-/** Take back a list of at most n buffers. Indexes outside the region end it: a program wrote them. */
+/**
+ * Take back a list of at most n buffers. A program wrote it: an index outside the region, or one that was
+ * there already, ends it.
+ */
 void region_buffers_give(struct region *region, uint32_t head, uint32_t n);
 
 #endif

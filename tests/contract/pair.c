@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -305,6 +306,8 @@ void far_take(struct end *far, const int64_t *args, struct report *report)
 	do {
 		if (loom_rx_space(&far->rx) == 0)
 			loom_rx_sync(&far->rx);
+		if (loom_rx_space(&far->rx) == 0)
+			sched_yield(); /* the sender may need this core */
 		done = take_present(far, args, done, report);
 		if (done < 0)
 			return;
@@ -364,6 +367,13 @@ static int teardown(void **state)
 	return 0;
 }
 
+static unsigned has(const struct row *row)
+{
+	return (row->far ? NEEDS_TWO_PORTS : 0) |
+	       (row->place != PLACE_THREAD ? NEEDS_ONE_THREAD : 0) |
+	       (row->place != PLACE_HERE ? NEEDS_CONCURRENCY : 0);
+}
+
 static size_t add_rows(struct CMUnitTest *tests, const struct body *body, int argc, char **argv)
 {
 	static char names[512][96];
@@ -371,7 +381,7 @@ static size_t add_rows(struct CMUnitTest *tests, const struct body *body, int ar
 	size_t n = 0;
 
 	for (size_t i = 0; i < COUNT(rows) && used < COUNT(names); i++) {
-		if (!is_wanted(rows[i].place, argc, argv))
+		if (!is_wanted(rows[i].place, argc, argv) || (body->needs & ~has(&rows[i])))
 			continue;
 		snprintf(names[used], sizeof names[used], "%s (%s)", body->name, rows[i].label);
 		tests[n++] = (struct CMUnitTest){names[used++], body->run, NULL, teardown,
@@ -380,19 +390,24 @@ static size_t add_rows(struct CMUnitTest *tests, const struct body *body, int ar
 	return n;
 }
 
-int rows_run(const char *group, const struct body *bodies, size_t n, int argc, char **argv)
+int suite_run(const struct suite *suite, int argc, char **argv)
 {
-	struct CMUnitTest *tests = calloc(n * COUNT(rows) + 1, sizeof *tests);
-	size_t used = 1;
+	size_t most = suite->num_bodies * COUNT(rows) + suite->num_plain + 1, n = 0;
+	struct CMUnitTest *tests = calloc(most, sizeof *tests);
 	int failed;
 
 	if (!tests)
 		return 1;
 	scratch_directory();
-	tests[0] = (struct CMUnitTest)cmocka_unit_test(every_port_kind_is_tested);
-	for (size_t i = 0; i < n; i++)
-		used += add_rows(tests + used, &bodies[i], argc, argv);
-	failed = _cmocka_run_group_tests(group, tests, used, NULL, NULL);
+	for (size_t i = 0; i < suite->num_bodies; i++)
+		n += add_rows(tests + n, &suite->bodies[i], argc, argv);
+	if (is_wanted(PLACE_HERE, argc, argv)) {
+		tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_port_kind_is_tested);
+		if (suite->num_plain)
+			memcpy(tests + n, suite->plain, suite->num_plain * sizeof *tests);
+		n += suite->num_plain;
+	}
+	failed = _cmocka_run_group_tests(suite->name, tests, n, NULL, NULL);
 	free(tests);
 	return failed;
 }

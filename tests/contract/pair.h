@@ -80,14 +80,25 @@ uint32_t near_send(struct pair *pair, uint32_t n, uint32_t first, uint32_t len);
 struct body {
 	const char *name;
 	void (*run)(void **state); /* *state: the row */
+	unsigned needs;            /* rows that have not all of it are left out */
 };
 
-/**
- * Run every body on every row of the places that the command line names (here, thread, process;
- * none: all).
- */
-int rows_run(const char *group, const struct body *bodies, size_t n, int argc, char **argv);
+#define NEEDS_TWO_PORTS   1u
+#define NEEDS_ONE_THREAD  2u /* in this process */
+#define NEEDS_CONCURRENCY 4u
 
-#define BODY(function) {#function, function}
+struct suite {
+	const char *name;
+	const struct body *bodies; /* run on every row */
+	size_t num_bodies;
+	const struct CMUnitTest *plain; /* run once, in one process */
+	size_t num_plain;
+};
+
+/** Run the rows of the places that the command line names (here, thread, process; none: all). */
+int suite_run(const struct suite *suite, int argc, char **argv);
+
+#define BODY(function)           {#function, function, 0}
+#define BODY_IF(function, needs) {#function, function, (needs)}
 
 #endif

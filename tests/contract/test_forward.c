@@ -349,22 +349,21 @@ static const struct body bodies[] = {
     BODY(packets_swapped_back_arrive),
 };
 
+static const struct CMUnitTest plain[] = {
+    cmocka_unit_test(between_regions_packets_are_copied_and_resized),
+    cmocka_unit_test(no_more_than_asked_and_no_part_of_a_packet_moves),
+    cmocka_unit_test(a_target_without_room_leaves_the_rest_where_it_is),
+    cmocka_unit_test(a_packet_too_large_for_the_target_is_dropped_and_counted),
+    cmocka_unit_test(bad_slots_on_either_side_cost_only_themselves),
+    cmocka_unit_test(a_swap_moves_no_byte_and_loses_no_buffer),
+    cmocka_unit_test(a_swapped_chain_stays_a_chain),
+    cmocka_unit_test(receiving_goes_on_where_forwarding_stopped),
+    cmocka_unit_test(a_long_run_keeps_content_and_order),
+};
+
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest here[] = {
-	    cmocka_unit_test(between_regions_packets_are_copied_and_resized),
-	    cmocka_unit_test(no_more_than_asked_and_no_part_of_a_packet_moves),
-	    cmocka_unit_test(a_target_without_room_leaves_the_rest_where_it_is),
-	    cmocka_unit_test(a_packet_too_large_for_the_target_is_dropped_and_counted),
-	    cmocka_unit_test(bad_slots_on_either_side_cost_only_themselves),
-	    cmocka_unit_test(a_swap_moves_no_byte_and_loses_no_buffer),
-	    cmocka_unit_test(a_swapped_chain_stays_a_chain),
-	    cmocka_unit_test(receiving_goes_on_where_forwarding_stopped),
-	    cmocka_unit_test(a_long_run_keeps_content_and_order),
-	};
-	int failed = rows_run("forward", bodies, COUNT(bodies), argc, argv);
+	const struct suite suite = {"forward", bodies, COUNT(bodies), plain, COUNT(plain)};
 
-	if (argc > 1 && strcmp(argv[1], "process") == 0)
-		return failed;
-	return failed + cmocka_run_group_tests(here, NULL, NULL);
+	return suite_run(&suite, argc, argv);
 }

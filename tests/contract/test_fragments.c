@@ -215,5 +215,7 @@ static const struct body bodies[] = {
 
 int main(int argc, char **argv)
 {
-	return rows_run("fragments", bodies, COUNT(bodies), argc, argv);
+	const struct suite suite = {"fragments", bodies, COUNT(bodies), NULL, 0};
+
+	return suite_run(&suite, argc, argv);
 }

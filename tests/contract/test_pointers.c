@@ -241,5 +241,7 @@ static const struct body bodies[] = {
 
 int main(int argc, char **argv)
 {
-	return rows_run("pointers", bodies, COUNT(bodies), argc, argv);
+	const struct suite suite = {"pointers", bodies, COUNT(bodies), NULL, 0};
+
+	return suite_run(&suite, argc, argv);
 }

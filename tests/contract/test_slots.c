@@ -294,5 +294,7 @@ static const struct body bodies[] = {
 
 int main(int argc, char **argv)
 {
-	return rows_run("slots", bodies, COUNT(bodies), argc, argv);
+	const struct suite suite = {"slots", bodies, COUNT(bodies), NULL, 0};
+
+	return suite_run(&suite, argc, argv);
 }

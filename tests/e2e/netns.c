@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The namespace and its interfaces, by netlink and ioctl: no tool has to be installed. */
+#include "netns.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- the namespace ---- */
+
+static int file_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	close(fd);
+	return n == (ssize_t)strlen(text) ? 0 : -EIO;
+}
+
+static int map_root(const char *path, unsigned id)
+{
+	char line[32];
+
+	snprintf(line, sizeof line, "0 %u 1", id);
+	return file_write(path, line);
+}
+
+static int enter_as_user(void)
+{
+	unsigned uid = getuid(), gid = getgid();
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+		return -errno;
+	if (file_write("/proc/self/setgroups", "deny") != 0 ||
+	    map_root("/proc/self/uid_map", uid) != 0 || map_root("/proc/self/gid_map", gid) != 0)
+		return -EXDEV;
+	return 0;
+}
+
+int netns_enter(void)
+{
+	int err = unshare(CLONE_NEWNET) == 0 ? 0 : enter_as_user();
+
+	/* No neighbour discovery; there may be no IPv6 at all. */
+	if (!err)
+		file_write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	return err;
+}
+
+/* ---- netlink: making and removing ---- */
+
+struct message {
+	struct nlmsghdr header;
+	struct ifinfomsg link;
+	uint8_t attributes[256];
+};
+
+static void *message_end(struct message *m)
+{
+	return (uint8_t *)m + NLMSG_ALIGN(m->header.nlmsg_len);
+}
+
+/* Append an attribute; what it contains may be appended after it, and closed with attribute_end(). */
+static struct rtattr *attribute(struct message *m, unsigned type, const void *data, size_t len)
+{
+	struct rtattr *a = message_end(m);
+
+	a->rta_type = (unsigned short)type;
+	a->rta_len = (unsigned short)RTA_LENGTH(len);
+	if (len)
+		memcpy(RTA_DATA(a), data, len);
+	m->header.nlmsg_len = NLMSG_ALIGN(m->header.nlmsg_len) + (uint32_t)RTA_SPACE(len);
+	return a;
+}
+
+static void attribute_end(struct message *m, struct rtattr *a)
+{
+	a->rta_len = (unsigned short)((uint8_t *)message_end(m) - (uint8_t *)a);
+}
+
+/* Send a request and read the kernel's verdict. */
+static int request(struct message *m, uint16_t type, uint16_t flags)
+{
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr verdict;
+		uint8_t rest[512];
+	} answer;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	m->header.nlmsg_type = type;
+	m->header.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+	if (send(fd, m, m->header.nlmsg_len, 0) < 0 || recv(fd, &answer, sizeof answer, 0) < 0)
+		err = -errno;
+	else if (answer.header.nlmsg_type == NLMSG_ERROR)
+		err = answer.verdict.error;
+	close(fd);
+	return err;
+}
+
+static struct message message_new(void)
+{
+	return (struct message){.header.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg))};
+}
+
+int netns_cable(const char *one, const char *other)
+{
+	struct message m = message_new();
+	const struct ifinfomsg link = {0};
+	struct rtattr *info, *data, *peer;
+	int err;
+
+	attribute(&m, IFLA_IFNAME, one, strlen(one) + 1);
+	info = attribute(&m, IFLA_LINKINFO, NULL, 0);
+	attribute(&m, IFLA_INFO_KIND, "veth", strlen("veth"));
+	data = attribute(&m, IFLA_INFO_DATA, NULL, 0);
+	peer = attribute(&m, VETH_INFO_PEER, &link, sizeof link);
+	attribute(&m, IFLA_IFNAME, other, strlen(other) + 1);
+	attribute_end(&m, peer);
+	attribute_end(&m, data);
+	attribute_end(&m, info);
+	err = request(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	if (!err)
+		err = netns_up(one, true);
+	if (!err)
+		err = netns_up(other, true);
+	return err;
+}
+
+int netns_remove(const char *name)
+{
+	struct message m = message_new();
+
+	m.link.ifi_index = (int)if_nametoindex(name);
+	return m.link.ifi_index ? request(&m, RTM_DELLINK, 0) : -ENODEV;
+}
+
+/* ---- ioctl: changing ---- */
+
+static int change(const char *name, unsigned long what, struct ifreq *to)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(to->ifr_name, sizeof to->ifr_name, "%s", name);
+	err = ioctl(fd, what, to) == 0 ? 0 : -errno;
+	close(fd);
+	return err;
+}
+
+int netns_up(const char *name, bool up)
+{
+	struct ifreq flags = {.ifr_flags = up ? IFF_UP : 0};
+
+	return change(name, SIOCSIFFLAGS, &flags);
+}
+
+int netns_mtu(const char *name, int bytes)
+{
+	struct ifreq mtu = {.ifr_mtu = bytes};
+
+	return change(name, SIOCSIFMTU, &mtu);
+}
+
+static int address_change(const char *name, unsigned long what, const char *address)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	struct ifreq to = {0};
+
+	if (inet_pton(AF_INET, address, &at.sin_addr) != 1)
+		return -EINVAL;
+	memcpy(&to.ifr_addr, &at, sizeof at);
+	return change(name, what, &to);
+}
+
+int netns_address(const char *name, const char *address)
+{
+	int err = address_change(name, SIOCSIFADDR, address);
+
+	return err ? err : address_change(name, SIOCSIFNETMASK, "255.255.255.0");
+}

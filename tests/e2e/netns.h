@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A network of the test's own: a namespace that dies with the process, virtual cables in it. Nothing
+ * outside it is touched.
+ *
+ * Functions return 0 or a negative errno.
+ */
+#ifndef E2E_NETNS_H
+#define E2E_NETNS_H
+
+#include <stdbool.h>
+
+/**
+ * Move the calling process, which must have one thread only, to a new network namespace; without
+ * privileges, to a new user namespace as well, as its root. On failure nothing has changed, or (with
+ * -EXDEV) the process is in a namespace that it cannot use.
+ */
+int netns_enter(void);
+
+/** A cable: two interfaces, up, without addresses, on which nothing is sent by itself. */
+int netns_cable(const char *one, const char *other);
+
+/** Take an interface away, and with it the other end of its cable. */
+int netns_remove(const char *name);
+
+int netns_up(const char *name, bool up);
+int netns_mtu(const char *name, int bytes);
+
+/** Give the host's side of an interface an IPv4 address, "10.1.1.1", with a mask of 24 bits. */
+int netns_address(const char *name, const char *address);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Control requests made of any bytes, on descriptors in any state: each is answered or refused, what
+ * is answered holds together, and nothing stays behind.
+ */
+#include <errno.h>
+#include <poll.h>
+
+#include <pktloom/error.h>
+
+#include "device/device.h"
+#include "fuzz.h"
+#include "scratch.h"
+
+#define DESCRIPTORS 3
+#define OPTIONS     4
+
+/* Names begin with one of these, so that none is that of a real interface. */
+static const char *const names[] = {"null:", "loop:", "fz{", "fz}", "pipe{fz", "pipe{fz}", "fz", "vale",
+    "kernel:fz", "packet:fz", "", "fz{a", "fz}a", "loop:a", "null:a"};
+
+static void name_read(struct input *input, char *out, size_t size)
+{
+	uint8_t kind = input_u8(input), more = input_u8(input);
+	size_t len;
+
+	memset(out, 0, size);
+	len = (size_t)snprintf(out, size, "%s", names[kind % (sizeof names / sizeof names[0])]);
+	if (more < size - len && len > 0)
+		input_bytes(input, out + len, more);
+	if (kind & 0x80)
+		memset(out, 'f', size); /* no end */
+}
+
+/* Mostly plain requests: what is wrong should not all be wrong at once. */
+static void register_read(struct input *input, struct nmreq_register *reg)
+{
+	uint8_t odd = input_u8(input);
+
+	*reg = (struct nmreq_register){.nr_mode = NR_REG_ALL_NIC};
+	reg->nr_tx_slots = input_u8(input);
+	reg->nr_rx_slots = input_u8(input);
+	reg->nr_tx_rings = input_u8(input) % 8;
+	reg->nr_rx_rings = input_u8(input) % 8;
+	if (odd & 1)
+		reg->nr_mode = input_u8(input);
+	if (odd & 2)
+		reg->nr_flags = input_u64(input);
+	if (odd & 4)
+		reg->nr_ringid = input_u16(input);
+	if (odd & 8)
+		reg->nr_extra_bufs = input_u32(input) % 5000;
+	if (odd & 16)
+		reg->nr_mem_id = input_u16(input);
+	if (odd & 32)
+		reg->nr_host_tx_rings = reg->nr_host_rx_rings = input_u8(input) % 8;
+	if (odd & 64)
+		reg->nr_tx_slots = input_u32(input);
+	if (odd & 128)
+		reg->nr_tx_rings = input_u16(input) % 300;
+}
+
+static uint64_t options_read(struct input *input, struct device_opt_soft *options)
+{
+	unsigned n = input_u8(input) % OPTIONS;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t type = input_u8(input);
+
+		options[i] = (struct device_opt_soft){.spin_us = LOOM_SPIN_NONE};
+		options[i].buffer_size = type & 0x40 ? 64 : 2048;
+		options[i].option.nro_reqtype = type & 0x80 ? DEVICE_OPT_SOFT : type;
+		options[i].option.nro_size = input_u16(input);
+		/* The last one may point back: a list without an end. */
+		options[i].option.nro_next =
+		    i + 1 < n ? (uintptr_t)&options[i + 1]
+			      : type & 0x20 ? (uintptr_t)&options[0] : 0;
+	}
+	return n ? (uintptr_t)options : 0;
+}
+
+static void rings_hold(const struct device_map *map, unsigned n, const ssize_t *offsets)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct netmap_ring *ring;
+		const uint8_t *at = (const uint8_t *)map->nifp + offsets[i];
+
+		if (offsets[i] == 0)
+			continue;
+		CHECK(at >= map->base && at + sizeof *ring <= map->base + map->size);
+		ring = (const void *)at;
+		CHECK(at + sizeof *ring + ring->num_slots * sizeof ring->slot[0] <= map->base + map->size);
+		CHECK(ring->head < ring->num_slots && ring->tail < ring->num_slots);
+		CHECK(ring->nr_buf_size == map->buf_size);
+		for (uint32_t k = 0; k < ring->num_slots; k++)
+			CHECK(ring->slot[k].buf_idx >= 2 && ring->slot[k].buf_idx < map->num_bufs);
+	}
+}
+
+static void answer_holds(struct device *device, const struct nmreq_register *reg)
+{
+	struct device_map map;
+	const struct netmap_if *nifp;
+
+	CHECK(device->ops->map(device, &map) == 0);
+	CHECK(reg->nr_memsize == map.size && reg->nr_offset < map.size);
+	CHECK((const uint8_t *)map.nifp == map.base + reg->nr_offset);
+	CHECK(map.buffers + (size_t)map.num_bufs * map.buf_size <= map.base + map.size);
+	CHECK(reg->nr_tx_rings <= 256 && reg->nr_rx_rings <= 256);
+	nifp = map.nifp;
+	rings_hold(&map,
+	    nifp->ni_tx_rings + nifp->ni_host_tx_rings + nifp->ni_rx_rings + nifp->ni_host_rx_rings,
+	    nifp->ring_ofs);
+}
+
+static void request(struct input *input, struct device *device)
+{
+	struct device_opt_soft options[OPTIONS];
+	union {
+		struct nmreq_register reg;
+		uint8_t bytes[NETMAP_REQ_MAXSIZE];
+	} body = {.bytes = {0}};
+	struct nmreq_header header = {.nr_version = NETMAP_API, .nr_reqtype = NETMAP_REQ_REGISTER};
+	uint8_t odd = input_u8(input);
+	int err;
+
+	if (odd & 1)
+		header.nr_reqtype = input_u8(input) % 20;
+	if ((odd & 6) == 6)
+		header.nr_version = input_u16(input);
+	if ((odd & 24) == 24)
+		header.nr_reserved = input_u32(input);
+	header.nr_body = (odd & 96) == 96 ? 0 : (uintptr_t)&body;
+	name_read(input, header.nr_name, sizeof header.nr_name);
+	register_read(input, &body.reg);
+	header.nr_options = odd & 128 ? options_read(input, options) : 0;
+	err = device->ops->control(device, &header);
+	CHECK(err <= 0 && err > -4096);
+	CHECK(err == 0 || loom_error()[0] != 0);
+	if (err == 0 && header.nr_reqtype == NETMAP_REQ_REGISTER)
+		answer_holds(device, &body.reg);
+}
+
+static void use(struct input *input, struct device *device)
+{
+	struct device_map map;
+
+	switch (input_u8(input) % 4) {
+	case 0:
+		device->ops->sync(device, true);
+		return;
+	case 1:
+		device->ops->sync(device, false);
+		return;
+	case 2:
+		device->ops->poll(device, input_u8(input) & (POLLIN | POLLOUT), 0);
+		return;
+	default:
+		device->ops->map(device, &map);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input input = {data, size};
+	struct device *devices[DESCRIPTORS];
+
+	scratch_directory();
+	for (int i = 0; i < DESCRIPTORS; i++)
+		CHECK(soft_open(&devices[i]) == 0);
+	for (int steps = 0; steps < 24 && input.size > 0; steps++) {
+		uint8_t what = input_u8(&input);
+		struct device **device = &devices[what % DESCRIPTORS];
+
+		if (what & 0x80) {
+			use(&input, *device);
+		} else if ((what & 0x70) == 0x70) {
+			(*device)->ops->close(*device);
+			CHECK(soft_open(device) == 0);
+		} else {
+			request(&input, *device);
+		}
+	}
+	for (int i = 0; i < DESCRIPTORS; i++)
+		devices[i]->ops->close(devices[i]);
+	CHECK(scratch_files() == 0);
+	return 0;
+}
