@@ -9,14 +9,13 @@
 
 static _Thread_local char message[512];
 
-int error_set(int err, const char *format, ...)
+void error_format(const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(message, sizeof message, format, args);
 	va_end(args);
-	return err;
 }
 
 const char *loom_error(void)

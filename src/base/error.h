@@ -5,7 +5,10 @@
 
 #include <pktloom/error.h>
 
-/** Keep the formatted reason for this thread; returns err, so that callers can `return error_set(…)`. */
-int error_set(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Keep the formatted reason for this thread. */
+void error_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** The same, and the value is err: `return error_set(-EINVAL, …)`. A macro, so that analysers see it. */
+#define error_set(err, ...) (error_format(__VA_ARGS__), (err))
 
 #endif

@@ -102,8 +102,7 @@ int robust_lock_wait(struct robust_lock *lock, struct robust_lock_user *user)
 			return -ETIMEDOUT;
 		if (now >= deadline)
 			return give_up(lock, user, owner, now);
-		if (owner != 0 &&
-		    (word != owner || change(lock, word, word | ROBUST_LOCK_ASLEEP)))
+		if (owner != 0 && (word != owner || change(lock, word, word | ROBUST_LOCK_ASLEEP)))
 			word_sleep(&lock->word, owner | ROBUST_LOCK_ASLEEP, SLEEP_US_MAX);
 	}
 }

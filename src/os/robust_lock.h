@@ -17,14 +17,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ROBUST_LOCK_ASLEEP  0x80000000u /* in the word: somebody sleeps until it is given */
-#define ROBUST_LOCK_WAIT_US 20000u      /* much more than a section takes; bounds a taker's stay */
+#define ROBUST_LOCK_ASLEEP   0x80000000u /* in the word: somebody sleeps until it is given */
+#define ROBUST_LOCK_WAIT_US  20000u      /* much more than a section takes; bounds a taker's stay */
 /* An owner that lives but has made no progress for so long (stopped, or hostile) loses the lock. */
 #define ROBUST_LOCK_STUCK_US 1000000u
 
 struct robust_lock {
-	uint32_t word;  /* 0: free */
-	uint32_t turns; /* how often it was taken: tells a lock that is busy from one that is stuck */
+	uint32_t word; /* 0: free */
+	uint32_t
+	    turns; /* how often it was taken: tells a lock that is busy from one that is stuck */
 };
 
 /** One thread's way to the locks of one family. */

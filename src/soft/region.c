@@ -177,7 +177,7 @@ int region_create(const struct region_plan *plan, struct region **out)
 	if (!err)
 		err = map(region, plan);
 	if (err) {
-		error_set(err, "cannot map %zu bytes for %u rings and %u buffers of %u bytes: %s",
+		error_format("cannot map %zu bytes for %u rings and %u buffers of %u bytes: %s",
 		    region->size, plan->num_rings, plan->num_bufs, plan->buf_size, strerror(-err));
 		destroy(region);
 		return err;

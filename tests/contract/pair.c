@@ -10,25 +10,34 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifdef WITH_NETNS
+#include "../e2e/netns.h"
+#endif
+
 #define ARRIVAL_MS 5000 /* how long a packet may take before it counts as lost */
 
 /* ---- rows ---- */
 
 static const struct row rows[] = {
-    {"loop", "loop", "loop:t%u", NULL, PLACE_HERE},
-    {"loop", "loop, two threads", "loop:t%u", NULL, PLACE_THREAD},
-    {"pipe", "pipe, master to slave", "t%u{p", "t%u}p", PLACE_HERE},
-    {"pipe", "pipe, slave to master", "t%u}p", "t%u{p", PLACE_HERE},
-    {"pipe", "pipe, two threads", "pipe{t%u}", "pipe{t%u}", PLACE_THREAD},
-    {"pipe", "pipe, two processes", "pipe{t%u}", "pipe{t%u}", PLACE_PROCESS},
+    {"loop", "loop", "loop:t%u", NULL, PLACE_HERE, false},
+    {"loop", "loop, two threads", "loop:t%u", NULL, PLACE_THREAD, false},
+    {"pipe", "pipe, master to slave", "t%u{p", "t%u}p", PLACE_HERE, false},
+    {"pipe", "pipe, slave to master", "t%u}p", "t%u{p", PLACE_HERE, false},
+    {"pipe", "pipe, two threads", "pipe{t%u}", "pipe{t%u}", PLACE_THREAD, false},
+    {"pipe", "pipe, two processes", "pipe{t%u}", "pipe{t%u}", PLACE_PROCESS, false},
+#ifdef WITH_NETNS
+    {"packet", "packet, over a cable", "packet:n%u", "packet:f%u", PLACE_HERE, true},
+    {"packet", "packet, two threads", "packet:n%u", "packet:f%u", PLACE_THREAD, true},
+#endif
 };
 
-/* Kinds that no packet passes through, or that have a table of their own, and where they are tested. */
+/* Kinds that have tests of another form, and where. */
 static const struct {
 	const char *kind, *tested_in;
 } elsewhere[] = {
     {"null", "test_null.c"},
     {"packet", "tests/e2e"},
+    {"switch", "tests/switch"},
 };
 
 static bool is_known(const char *kind)
@@ -206,6 +215,55 @@ static void far_enter(struct pair *pair)
 		fail_msg("%s: %s", pair->row->label, report.problem);
 }
 
+/* ---- cables ---- */
+
+#define EXIT_SKIP 77 /* what the build's test runner takes for a skipped test */
+
+#ifdef WITH_NETNS
+static int cables_possible(void)
+{
+	int err = netns_enter();
+
+	if (!err)
+		err = netns_cable("n0", "f0");
+	if (!err)
+		err = netns_remove("n0");
+	return err;
+}
+
+static void cable_lay(unsigned number)
+{
+	char near[16], far[16];
+
+	snprintf(near, sizeof near, "n%u", number);
+	snprintf(far, sizeof far, "f%u", number);
+	assert_int_equal(netns_cable(near, far), 0);
+}
+
+static void cable_remove(unsigned number)
+{
+	char near[16];
+
+	snprintf(near, sizeof near, "n%u", number);
+	netns_remove(near);
+}
+#else
+static int cables_possible(void)
+{
+	return -ENOTSUP;
+}
+
+static void cable_lay(unsigned number)
+{
+	fail_msg("no cable %u in this build", number);
+}
+
+static void cable_remove(unsigned number)
+{
+	(void)number;
+}
+#endif
+
 /* ---- pairs ---- */
 
 static struct pair current; /* closed by the teardown when a test fails half-way */
@@ -215,9 +273,10 @@ struct pair *pair_open(const struct row *row, const struct loom_config *config)
 	static unsigned number; /* a name of its own: what one test leaves is not the next one's */
 	char name[64];
 
-	current = (struct pair){.row = row};
-	number++;
+	current = (struct pair){.row = row, .number = ++number};
 	mailbox_open(&current, config);
+	if (row->cable)
+		cable_lay(number);
 	/* Formats of the table above. NOLINTNEXTLINE(clang-diagnostic-format-nonliteral) */
 	snprintf(name, sizeof name, row->near, number);
 	if (row->far)
@@ -243,6 +302,8 @@ void pair_close(struct pair *pair)
 		return;
 	pair_close_far(pair);
 	loom_close(pair->near.port);
+	if (pair->row->cable)
+		cable_remove(pair->number);
 	*pair = (struct pair){.row = NULL};
 }
 
@@ -280,17 +341,19 @@ int64_t pair_far(struct pair *pair, far_order *order, const int64_t args[4])
 /* ---- orders ---- */
 
 /* Takes the frames that are there now; -1 when one is not what was sent. */
-static int64_t take_present(struct end *far, const int64_t *args, int64_t done, struct report *report)
+static int64_t take_present(
+    struct end *far, const int64_t *args, int64_t done, struct report *report)
 {
 	struct loom_frame frame;
 
 	while (done < args[0] && loom_recv(&far->rx, &frame) == 1) {
 		if (!packet_is_ours(frame.data, frame.len))
 			continue;
-		if (frame.len != args[2] || !packet_is(frame.data, frame.len, (uint32_t)(args[1] + done))) {
+		if (frame.len != args[2] ||
+		    !packet_is(frame.data, frame.len, (uint32_t)(args[1] + done))) {
 			snprintf(report->problem, sizeof report->problem,
-			    "packet %lld has %u bytes or is not what was sent", (long long)(args[1] + done),
-			    frame.len);
+			    "packet %lld has %u bytes or is not what was sent",
+			    (long long)(args[1] + done), frame.len);
 			return -1;
 		}
 		done++;
@@ -350,14 +413,21 @@ uint32_t near_send(struct pair *pair, uint32_t n, uint32_t first, uint32_t len)
 
 /* ---- running ---- */
 
-static bool is_wanted(enum place place, int argc, char **argv)
+static bool is_named(const char *word, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], word) == 0)
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct row *row, int argc, char **argv)
 {
 	static const char *const names[] = {"here", "thread", "process"};
 
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], names[place]) == 0)
-			return true;
-	return argc <= 1;
+	if (row->cable)
+		return is_named("packet", argc, argv);
+	return argc <= 1 || is_named(names[row->place], argc, argv);
 }
 
 static int teardown(void **state)
@@ -371,7 +441,7 @@ static unsigned has(const struct row *row)
 {
 	return (row->far ? NEEDS_TWO_PORTS : 0) |
 	       (row->place != PLACE_THREAD ? NEEDS_ONE_THREAD : 0) |
-	       (row->place != PLACE_HERE ? NEEDS_CONCURRENCY : 0);
+	       (row->place != PLACE_HERE ? NEEDS_CONCURRENCY : 0) | (row->cable ? 0 : NEEDS_MEMORY);
 }
 
 static size_t add_rows(struct CMUnitTest *tests, const struct body *body, int argc, char **argv)
@@ -381,11 +451,11 @@ static size_t add_rows(struct CMUnitTest *tests, const struct body *body, int ar
 	size_t n = 0;
 
 	for (size_t i = 0; i < COUNT(rows) && used < COUNT(names); i++) {
-		if (!is_wanted(rows[i].place, argc, argv) || (body->needs & ~has(&rows[i])))
+		if (!is_wanted(&rows[i], argc, argv) || (body->needs & ~has(&rows[i])))
 			continue;
 		snprintf(names[used], sizeof names[used], "%s (%s)", body->name, rows[i].label);
-		tests[n++] = (struct CMUnitTest){names[used++], body->run, NULL, teardown,
-		    (void *)(uintptr_t)&rows[i]};
+		tests[n++] = (struct CMUnitTest){
+		    names[used++], body->run, NULL, teardown, (void *)(uintptr_t)&rows[i]};
 	}
 	return n;
 }
@@ -398,10 +468,15 @@ int suite_run(const struct suite *suite, int argc, char **argv)
 
 	if (!tests)
 		return 1;
+	if (is_named("packet", argc, argv) && cables_possible() != 0) {
+		printf("SKIP: no network namespace with a veth pair can be made here\n");
+		free(tests);
+		return EXIT_SKIP;
+	}
 	scratch_directory();
 	for (size_t i = 0; i < suite->num_bodies; i++)
 		n += add_rows(tests + n, &suite->bodies[i], argc, argv);
-	if (is_wanted(PLACE_HERE, argc, argv)) {
+	if (argc <= 1 || is_named("here", argc, argv)) {
 		tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_port_kind_is_tested);
 		if (suite->num_plain)
 			memcpy(tests + n, suite->plain, suite->num_plain * sizeof *tests);

@@ -17,8 +17,10 @@ enum place { PLACE_HERE, PLACE_THREAD, PLACE_PROCESS };
 struct row {
 	const char *kind; /* in src/soft/ports/ports.def */
 	const char *label;
-	const char *near, *far; /* names, %u: a number of their own; far NULL: one port, its own peer */
+	const char *near; /* a name, %u: a number of its own */
+	const char *far;  /* NULL: one port, its own peer */
 	enum place place;
+	bool cable; /* a cable of ours goes between them */
 };
 
 /** Ring 0 of both directions of an open port. */
@@ -40,6 +42,7 @@ struct pair {
 	struct end near;
 	struct end far; /* to be used by orders only, except where row->place is PLACE_HERE */
 	struct mailbox *mailbox;
+	unsigned number;
 };
 
 /**
@@ -86,6 +89,7 @@ struct body {
 #define NEEDS_TWO_PORTS   1u
 #define NEEDS_ONE_THREAD  2u /* in this process */
 #define NEEDS_CONCURRENCY 4u
+#define NEEDS_MEMORY      8u /* between the ends: what is synced is there at once, and stays in its slot */
 
 struct suite {
 	const char *name;
@@ -95,10 +99,15 @@ struct suite {
 	size_t num_plain;
 };
 
-/** Run the rows of the places that the command line names (here, thread, process; none: all). */
+/**
+ * Run the rows of the places that the command line names: here, thread, process; none: all of these.
+ * "packet" stands for the rows over a cable; 77 where none can be laid.
+ */
 int suite_run(const struct suite *suite, int argc, char **argv);
 
-#define BODY(function)           {#function, function, 0}
-#define BODY_IF(function, needs) {#function, function, (needs)}
+#define BODY(function)               {#function, function, NEEDS_MEMORY}
+#define BODY_IF(function, needs)     {#function, function, NEEDS_MEMORY | (needs)}
+#define BODY_ANY(function)           {#function, function, 0}
+#define BODY_ANY_IF(function, needs) {#function, function, (needs)}
 
 #endif

@@ -53,12 +53,14 @@ static void batches_carry_packets_around_the_ring(void **state)
 		uint32_t done = 0;
 
 		for (uint32_t lap = 0; lap < 50; lap++) {
-			uint32_t wanted = lap % (n + 1), sent = put_packets(&pair->near.tx, wanted, done);
+			uint32_t wanted = lap % (n + 1),
+				 sent = put_packets(&pair->near.tx, wanted, done);
 
 			assert_int_equal(sent, wanted < n - 1 ? wanted : n - 1);
 			assert_ok(loom_tx_sync(&pair->near.tx));
 			assert_int_equal(FAR(pair, far_take_batch, sent / 2, done), sent / 2);
-			assert_int_equal(FAR(pair, far_take_batch, n, done + sent / 2), sent - sent / 2);
+			assert_int_equal(
+			    FAR(pair, far_take_batch, n, done + sent / 2), sent - sent / 2);
 			assert_ok(loom_tx_sync(&pair->near.tx));
 			done += sent;
 		}

@@ -34,9 +34,10 @@ static void every_field_out_of_range_is_named(void **state)
 	refused_with(LOOM_CONFIG(.buffer_size = 1), -EINVAL, "config.buffer_size is 1,");
 	refused_with(LOOM_CONFIG(.buffer_size = 63), -EINVAL, "config.buffer_size is 63");
 	refused_with(LOOM_CONFIG(.buffer_size = 65473), -EINVAL, "config.buffer_size is 65473");
-	refused_with(LOOM_CONFIG(.buffer_size = UINT32_MAX), -EINVAL, "config.buffer_size is 4294967295");
+	refused_with(
+	    LOOM_CONFIG(.buffer_size = UINT32_MAX), -EINVAL, "config.buffer_size is 4294967295");
 	refused_with(LOOM_CONFIG(.device = (enum loom_device)3), -EINVAL, "config.device is 3");
-	refused_with(LOOM_CONFIG(.device = (enum loom_device)-1), -EINVAL, "config.device is");
+	refused_with(LOOM_CONFIG(.device = (enum loom_device) - 1), -EINVAL, "config.device is");
 }
 
 static void the_size_field_must_be_set(void **state)
@@ -146,7 +147,8 @@ static void the_name_wins_over_the_configuration(void **state)
 	struct loom_info info;
 
 	(void)state;
-	assert_ok(loom_open("c{1@conf:rings=3,slots=40", LOOM_CONFIG(.tx_rings = 2, .tx_slots = 20, .rx_slots = 10), &port));
+	assert_ok(loom_open("c{1@conf:rings=3,slots=40",
+	    LOOM_CONFIG(.tx_rings = 2, .tx_slots = 20, .rx_slots = 10), &port));
 	assert_ok(loom_port_info(port, &info));
 	assert_int_equal(info.tx_rings, 3);
 	assert_int_equal(info.rx_rings, 3);
@@ -170,7 +172,8 @@ static void what_is_too_much_is_clipped_where_it_can_be_seen(void **state)
 	assert_int_equal(loom_tx_rings(port), 256);
 	assert_int_equal(loom_rx_rings(port), 256);
 	loom_close(port);
-	assert_ok(loom_open("loop:c", LOOM_CONFIG(.extra_buffers = UINT32_MAX, .buffer_size = 64), &port));
+	assert_ok(loom_open(
+	    "loop:c", LOOM_CONFIG(.extra_buffers = UINT32_MAX, .buffer_size = 64), &port));
 	assert_ok(loom_port_info(port, &info));
 	assert_int_equal(info.extra_buffers, 524288);
 	loom_close(port);
@@ -179,7 +182,8 @@ static void what_is_too_much_is_clipped_where_it_can_be_seen(void **state)
 /* Whoever asks for one slot by name gets what the device makes of it: never a ring that cannot carry. */
 static void no_ring_has_a_single_slot(void **state)
 {
-	static const char *const names[] = {"loop:one@conf:slots=1", "null:one@conf:slots=1", "one{1@conf:slots=1"};
+	static const char *const names[] = {
+	    "loop:one@conf:slots=1", "null:one@conf:slots=1", "one{1@conf:slots=1"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
@@ -200,8 +204,9 @@ static void no_ring_has_a_single_slot(void **state)
 /* Kinds without host rings do not grow any, whatever the name asks for. */
 static void host_rings_by_option_harm_nobody(void **state)
 {
-	static const char *const names[] = {"loop:c@conf:host-rings=3", "loop:c@conf:host-rx-rings=3",
-	    "loop:c@conf:rings=2,host-tx-rings=5", "c{1@conf:host-rings=3", "null:c@conf:host-rings=2"};
+	static const char *const names[] = {"loop:c@conf:host-rings=3",
+	    "loop:c@conf:host-rx-rings=3", "loop:c@conf:rings=2,host-tx-rings=5",
+	    "c{1@conf:host-rings=3", "null:c@conf:host-rings=2"};
 	const unsigned before = open_descriptors();
 
 	(void)state;

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SLOTS 32u
+#define SLOTS  32u
 #define LIFE_S 20 /* after which a child ends itself, come what may */
 
 struct end {
@@ -31,8 +31,8 @@ struct note {
 /* Shared with the children. */
 struct board {
 	uint32_t life;
-	uint32_t received;   /* by the receiving child: the last packet's number + 1 */
-	uint32_t began_at;   /* the first number that the receiving child of this life saw */
+	uint32_t received; /* by the receiving child: the last packet's number + 1 */
+	uint32_t began_at; /* the first number that the receiving child of this life saw */
 	uint32_t problems;
 };
 
@@ -41,7 +41,8 @@ static struct board *board;
 static int board_make(void **state)
 {
 	(void)state;
-	board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	board =
+	    mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	return board == MAP_FAILED;
 }
 
@@ -140,7 +141,8 @@ static void a_killed_sender_leaves_what_it_sent_and_its_successor_goes_on(void *
 		kill_soon(child, &seed, 2000);
 		before = now_ms();
 		received += receive_all(&end, &next);
-		assert_int_equal(loom_port_wait(end.port, LOOM_RX, 1), 0); /* no error, no hang-up */
+		assert_int_equal(
+		    loom_port_wait(end.port, LOOM_RX, 1), 0); /* no error, no hang-up */
 		assert_true(now_ms() - before < 2000);
 	}
 	assert_true(received > 0);

@@ -159,7 +159,8 @@ static int child_attempts(void *arg)
 }
 
 /* The attempt in a child: it must abort, and its last words have `word` in them. */
-static void must_abort(const char *what, void (*run)(struct end *), struct end *end, const char *word)
+static void must_abort(
+    const char *what, void (*run)(struct end *), struct end *end, const char *word)
 {
 	struct attempt attempt = {.run = run, .end = end};
 	char words[1024] = "";

@@ -7,10 +7,14 @@
 
 static const uint32_t ring_sizes[] = {2, 3, 7, 100, 1000, 1024, 4096};
 
-/* What test number and packet number make of a length: all sorts, 60 and 2,048 bytes among them. */
-static uint32_t some_length(uint32_t number)
+/* All sorts of lengths; a cable takes frames of 14 to 1,514 bytes only. */
+static uint32_t some_length(const struct row *row, uint32_t number)
 {
-	return number % 3 == 0 ? 60 : number % 3 == 1 ? (number * 37) % 2049 : 2048;
+	uint32_t least = row->cable ? 14 : 0, most = row->cable ? 1514 : 2048;
+
+	if (number % 3 == 0)
+		return 60;
+	return number % 3 == 1 ? least + number * 37 % (most + 1 - least) : most;
 }
 
 static uint32_t fill(struct pair *pair, uint32_t first, uint32_t len)
@@ -78,7 +82,7 @@ static void many_laps_keep_content_and_order(void **state)
 		uint32_t taken = 0, batch = 1;
 
 		while (taken < total) {
-			uint32_t len = some_length(taken);
+			uint32_t len = some_length(pair->row, taken);
 			uint32_t sent = near_send(pair, batch, taken, len);
 
 			assert_ok(loom_tx_sync(&pair->near.tx));
@@ -335,16 +339,16 @@ static const struct body bodies[] = {
     BODY(a_ring_of_n_slots_takes_n_less_one_packets),
     BODY(a_full_ring_takes_nothing_and_loses_nothing),
     BODY(room_returns_when_the_receiver_has_released_and_both_have_synced),
-    BODY(many_laps_keep_content_and_order),
-    BODY(a_stream_keeps_content_and_order),
+    BODY_ANY(many_laps_keep_content_and_order),
+    BODY_ANY(a_stream_keeps_content_and_order),
     BODY(empty_and_largest_frames_arrive),
     BODY(nothing_leaves_before_the_sync),
     BODY(every_buffer_size_carries_its_own_length),
     BODY(peek_shows_and_release_takes),
     BODY(releasing_more_than_is_held_releases_what_is_held),
-    BODY(batches_written_in_place_arrive),
+    BODY_ANY(batches_written_in_place_arrive),
     BODY(a_batch_that_is_not_committed_leaves_nothing_behind),
-    BODY(a_commit_of_wrong_frames_is_refused_whole),
+    BODY_ANY(a_commit_of_wrong_frames_is_refused_whole),
     BODY(a_full_ring_reserves_nothing),
     BODY(a_sync_that_brings_packets_stamps_the_ring),
 };

@@ -30,8 +30,8 @@ static void far_frames(struct end *far, const int64_t *args, struct report *repo
 		report->value++;
 	}
 	if (len != args[1] || !packet_is(whole, len, (uint32_t)args[0]))
-		snprintf(report->problem, sizeof report->problem, "packet %d of %d bytes came as %u",
-		    (int)args[0], (int)args[1], len);
+		snprintf(report->problem, sizeof report->problem,
+		    "packet %d of %d bytes came as %u", (int)args[0], (int)args[1], len);
 	loom_rx_sync(&far->rx);
 }
 

@@ -190,7 +190,9 @@ static void far_stats(struct end *far, const int64_t *args, struct report *repor
 		for (int i = 0; i < LOOM_DROP_REASONS; i++)
 			report->value += (int64_t)rx.drops[i];
 	else
-		report->value = (int64_t)(args[0] == 0 ? rx.packets : args[0] == 1 ? rx.bytes : rx.syncs);
+		report->value = (int64_t)(args[0] == 0   ? rx.packets
+					  : args[0] == 1 ? rx.bytes
+							 : rx.syncs);
 }
 
 static void packets_bytes_and_syncs_are_counted(void **state)
@@ -362,13 +364,15 @@ static void a_list_that_the_program_broke_is_survived(void **state)
 		struct loom_port *keeper, *port;
 		struct netmap_if *nifp;
 
-		assert_ok(loom_open("i{8", LOOM_CONFIG(.tx_slots = 16, .extra_buffers = 5), &keeper));
+		assert_ok(
+		    loom_open("i{8", LOOM_CONFIG(.tx_slots = 16, .extra_buffers = 5), &keeper));
 		assert_ok(loom_open("i}8", LOOM_CONFIG(.extra_buffers = 5), &port));
 		nifp = loom_port_netmap_if(port);
 		if (i % 2)
 			nifp->ni_bufs_head = links[i];
 		else
-			memcpy(NETMAP_BUF(NETMAP_TXRING(nifp, 0), nifp->ni_bufs_head), &links[i], 4);
+			memcpy(
+			    NETMAP_BUF(NETMAP_TXRING(nifp, 0), nifp->ni_bufs_head), &links[i], 4);
 		loom_close(port);
 		assert_ok(loom_open("i}8", LOOM_CONFIG(.extra_buffers = 500000), &port));
 		loom_close(port);

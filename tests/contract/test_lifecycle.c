@@ -165,7 +165,8 @@ static void a_named_end_may_be_opened_twice_in_one_process(void **state)
 
 static void exclusive_means_alone(void **state)
 {
-	static const char *const names[][2] = {{"o{x", "o{x/x"}, {"loop:x", "loop:x/x"}, {"null:x", "null:x/x"}};
+	static const char *const names[][2] = {
+	    {"o{x", "o{x/x"}, {"loop:x", "loop:x/x"}, {"null:x", "null:x/x"}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
@@ -348,7 +349,8 @@ static void closing_both_ends_forgets_everything(void **state)
 
 static void pipes_of_different_names_do_not_meet(void **state)
 {
-	static const char *const names[] = {"pipe{a}", "pipe{a.b}", "pipe{A}", "a{b", "a{b.c", "pipe{a-b}", "a.b{c"};
+	static const char *const names[] = {
+	    "pipe{a}", "pipe{a.b}", "pipe{A}", "a{b", "a{b.c", "pipe{a-b}", "a.b{c"};
 	struct loom_port *ports[COUNT(names)];
 	struct loom_info info;
 

@@ -175,7 +175,8 @@ static void far_write(struct end *far, const int64_t *args, struct report *repor
 	if (args[2] >= 0)
 		ring->tail = (uint32_t)args[2];
 	err = far->rx.sync->sync(far->rx.sync);
-	report->value = (int64_t)ring->head << 24 | (int64_t)ring->cur << 16 | (int64_t)ring->tail << 8 | -err;
+	report->value =
+	    (int64_t)ring->head << 24 | (int64_t)ring->cur << 16 | (int64_t)ring->tail << 8 | -err;
 }
 
 #define ANSWER(head, cur, tail, err) ((int64_t)(head) << 24 | (cur) << 16 | (tail) << 8 | (err))
@@ -209,7 +210,8 @@ static void rx_pointers_outside_the_ring_are_put_back(void **state)
 
 		assert_int_equal(FAR(pair, far_look), 4);
 		assert_int_equal(FAR(pair, far_write, 1, 1, -1), ANSWER(1, 1, 4, 0));
-		assert_int_equal(FAR(pair, far_write, wrong[i].head, wrong[i].cur, -1), ANSWER(1, 1, 4, EINVAL));
+		assert_int_equal(
+		    FAR(pair, far_write, wrong[i].head, wrong[i].cur, -1), ANSWER(1, 1, 4, EINVAL));
 		assert_int_equal(FAR(pair, far_take, 3, 1, 60), 3);
 		assert_int_equal(FAR(pair, far_look), 0);
 		pair_close(pair);

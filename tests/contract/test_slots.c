@@ -59,7 +59,8 @@ static void far_peek_mask(struct end *far, const int64_t *args, struct report *r
 			while (number < 63 && !packet_is(frames[i].data, frames[i].len, number))
 				number++;
 			if (number == 63 || frames[i].len != args[0]) {
-				strcpy(report->problem, "a frame that nobody sent, or out of order");
+				strcpy(
+				    report->problem, "a frame that nobody sent, or out of order");
 				return;
 			}
 			report->value |= (int64_t)1 << number++;

@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 
-#define RINGS    4u
+#define RINGS      4u
 #define GIVE_UP_MS 20000u
 
 struct lane {
@@ -76,7 +76,8 @@ static void lanes_run(struct lane *lanes, unsigned n, uint32_t total)
 	for (unsigned i = 0; i < n; i++) {
 		lanes[i].total = total;
 		assert_int_equal(pthread_create(&threads[2 * i], NULL, lane_sends, &lanes[i]), 0);
-		assert_int_equal(pthread_create(&threads[2 * i + 1], NULL, lane_receives, &lanes[i]), 0);
+		assert_int_equal(
+		    pthread_create(&threads[2 * i + 1], NULL, lane_receives, &lanes[i]), 0);
 	}
 	for (unsigned i = 0; i < 2 * n; i++)
 		pthread_join(threads[i], NULL);
@@ -176,13 +177,14 @@ static void two_threads_wait_for_each_other(void **state)
 		pthread_t threads[2];
 
 		for (int k = 0; k < 2; k++) {
-			assert_ok(loom_open("pipe{w}", LOOM_CONFIG(.tx_slots = 8, .spin_us = spins[i]),
-			    &ends[k].port));
+			assert_ok(loom_open("pipe{w}",
+			    LOOM_CONFIG(.tx_slots = 8, .spin_us = spins[i]), &ends[k].port));
 			assert_ok(loom_tx(ends[k].port, 0, &ends[k].tx));
 			assert_ok(loom_rx(ends[k].port, 0, &ends[k].rx));
 		}
 		for (int k = 0; k < 2; k++)
-			assert_int_equal(pthread_create(&threads[k], NULL, sleeper_plays, &ends[k]), 0);
+			assert_int_equal(
+			    pthread_create(&threads[k], NULL, sleeper_plays, &ends[k]), 0);
 		for (int k = 0; k < 2; k++)
 			pthread_join(threads[k], NULL);
 		assert_int_equal(ends[0].done, rounds);

@@ -39,9 +39,10 @@ static void a_directory_that_others_can_write_is_refused(void **state)
 
 		snprintf(name, sizeof name, "mode%zu", i);
 		path = scratch_subdirectory(name, modes[i]);
-		assert_refused(loom_open("pipe{t}", LOOM_CONFIG(.directory = path), &port), -EPERM, path);
 		assert_refused(
-		    loom_open("pipe{t}", LOOM_CONFIG(.directory = path), &port), -EPERM, "chmod 700");
+		    loom_open("pipe{t}", LOOM_CONFIG(.directory = path), &port), -EPERM, path);
+		assert_refused(loom_open("pipe{t}", LOOM_CONFIG(.directory = path), &port), -EPERM,
+		    "chmod 700");
 		assert_null(port);
 		assert_int_equal(chmod(path, 0700), 0);
 		assert_ok(loom_open("pipe{t}", LOOM_CONFIG(.directory = path), &port));
@@ -97,7 +98,8 @@ static void a_directory_that_cannot_be_is_reported(void **state)
 /* A directory may hold other things, such as a user's files: they are none of ours. */
 static void foreign_files_are_left_alone(void **state)
 {
-	static const char *const files[] = {"notes.txt", "notes", "thesis.tex", ".profile", "a{b", "pipe{t}.0t0"};
+	static const char *const files[] = {
+	    "notes.txt", "notes", "thesis.tex", ".profile", "a{b", "pipe{t}.0t0"};
 	const char *path = scratch_subdirectory("mixed", 0700);
 	struct loom_port *port;
 	char name[PATH_MAX];
@@ -277,11 +279,12 @@ static void a_shape_that_does_not_add_up_is_refused(void **state)
 	static const struct {
 		off_t at;
 		uint32_t value;
-	} wrong[] = {{AT_TX_RINGS, 0}, {AT_TX_RINGS, 2}, {AT_TX_RINGS, 257}, {AT_TX_RINGS, UINT32_MAX},
-	    {AT_RX_RINGS, 0}, {AT_RX_RINGS, 0x80000000}, {AT_TX_SLOTS, 0}, {AT_TX_SLOTS, 4097},
-	    {AT_TX_SLOTS, UINT32_MAX}, {AT_RX_SLOTS, 0}, {AT_RX_SLOTS, 1u << 28}, {AT_BUF_SIZE, 0},
-	    {AT_BUF_SIZE, 63}, {AT_BUF_SIZE, 65536}, {AT_BUF_SIZE, UINT32_MAX}, {AT_NUM_BUFS, 0},
-	    {AT_NUM_BUFS, 2}, {AT_NUM_BUFS, UINT32_MAX}, {AT_SIZE, 0}, {AT_SIZE, 1}, {AT_SIZE, UINT32_MAX}};
+	} wrong[] = {{AT_TX_RINGS, 0}, {AT_TX_RINGS, 2}, {AT_TX_RINGS, 257},
+	    {AT_TX_RINGS, UINT32_MAX}, {AT_RX_RINGS, 0}, {AT_RX_RINGS, 0x80000000},
+	    {AT_TX_SLOTS, 0}, {AT_TX_SLOTS, 4097}, {AT_TX_SLOTS, UINT32_MAX}, {AT_RX_SLOTS, 0},
+	    {AT_RX_SLOTS, 1u << 28}, {AT_BUF_SIZE, 0}, {AT_BUF_SIZE, 63}, {AT_BUF_SIZE, 65536},
+	    {AT_BUF_SIZE, UINT32_MAX}, {AT_NUM_BUFS, 0}, {AT_NUM_BUFS, 2},
+	    {AT_NUM_BUFS, UINT32_MAX}, {AT_SIZE, 0}, {AT_SIZE, 1}, {AT_SIZE, UINT32_MAX}};
 	struct holder holder = holder_start();
 
 	(void)state;

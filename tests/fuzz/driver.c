@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "scratch.h"
+#include "helpers.h"
 
 #define MOST_SEEDS 256
 #define MOST_BYTES 1024

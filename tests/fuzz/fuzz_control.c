@@ -10,14 +10,14 @@
 
 #include "device/device.h"
 #include "fuzz.h"
-#include "scratch.h"
+#include "helpers.h"
 
 #define DESCRIPTORS 3
 #define OPTIONS     4
 
 /* Names begin with one of these, so that none is that of a real interface. */
-static const char *const names[] = {"null:", "loop:", "fz{", "fz}", "pipe{fz", "pipe{fz}", "fz", "vale",
-    "kernel:fz", "packet:fz", "", "fz{a", "fz}a", "loop:a", "null:a"};
+static const char *const names[] = {"null:", "loop:", "fz{", "fz}", "pipe{fz", "pipe{fz}", "fz",
+    "vale", "kernel:fz", "packet:fz", "", "fz{a", "fz}a", "loop:a", "null:a"};
 
 static void name_read(struct input *input, char *out, size_t size)
 {
@@ -72,9 +72,9 @@ static uint64_t options_read(struct input *input, struct device_opt_soft *option
 		options[i].option.nro_reqtype = type & 0x80 ? DEVICE_OPT_SOFT : type;
 		options[i].option.nro_size = input_u16(input);
 		/* The last one may point back: a list without an end. */
-		options[i].option.nro_next =
-		    i + 1 < n ? (uintptr_t)&options[i + 1]
-			      : type & 0x20 ? (uintptr_t)&options[0] : 0;
+		options[i].option.nro_next = i + 1 < n     ? (uintptr_t)&options[i + 1]
+					     : type & 0x20 ? (uintptr_t)&options[0]
+							   : 0;
 	}
 	return n ? (uintptr_t)options : 0;
 }
@@ -89,7 +89,8 @@ static void rings_hold(const struct device_map *map, unsigned n, const ssize_t *
 			continue;
 		CHECK(at >= map->base && at + sizeof *ring <= map->base + map->size);
 		ring = (const void *)at;
-		CHECK(at + sizeof *ring + ring->num_slots * sizeof ring->slot[0] <= map->base + map->size);
+		CHECK(at + sizeof *ring + ring->num_slots * sizeof ring->slot[0] <=
+		      map->base + map->size);
 		CHECK(ring->head < ring->num_slots && ring->tail < ring->num_slots);
 		CHECK(ring->nr_buf_size == map->buf_size);
 		for (uint32_t k = 0; k < ring->num_slots; k++)

@@ -16,8 +16,8 @@
 #include <pktloom/batch.h>
 
 #include "fuzz.h"
+#include "helpers.h"
 #include "os/os.h"
-#include "scratch.h"
 
 #define SLOTS  8u
 #define BUFFER 64u
@@ -259,7 +259,8 @@ static void peer_writes_slot(const struct peer *peer, struct input *input)
 	else if (field % 3 == 1)
 		peer_write(peer, at + 4, &value, 2);
 	else
-		peer_write(peer, at + 6, field & 0x80 ? (const uint16_t[]){NS_MOREFRAG} : (const void *)&value, 2);
+		peer_write(peer, at + 6,
+		    field & 0x80 ? (const uint16_t[]){NS_MOREFRAG} : (const void *)&value, 2);
 }
 
 static void peer_writes_anywhere(const struct peer *peer, struct input *input)
@@ -335,7 +336,8 @@ static void good_before_bad(struct victim *victim, struct peer *peer, struct inp
 			peer_writes_index(peer, input);
 		} else {
 			/* The slave's TX slots are the second page of slots. */
-			off_t at = (off_t)os_page_size() * 3 + k * 16 + input_u8(input) % (16 * (SLOTS - k));
+			off_t at = (off_t)os_page_size() * 3 + k * 16 +
+				   input_u8(input) % (16 * (SLOTS - k));
 			uint32_t value = nasty(input);
 
 			peer_write(peer, at, &value, sizeof value);
@@ -347,7 +349,8 @@ static void good_before_bad(struct victim *victim, struct peer *peer, struct inp
 		struct loom_frame frame;
 
 		CHECK(loom_recv(&victim->rx, &frame) == 1);
-		CHECK(frame.len == BUFFER - i && frame.data[0] == i && frame.data[frame.len - 1] == i);
+		CHECK(frame.len == BUFFER - i && frame.data[0] == i &&
+		      frame.data[frame.len - 1] == i);
 	}
 }
 

@@ -21,7 +21,8 @@ flags=$(pkg-config --cflags --libs pktloom)
 LD_LIBRARY_PATH=$library "$root/c"
 echo "C program: ok"
 [ -n "$cxx" ] || exit 0
+cp "$source" "$root/installed.cpp"
 # shellcheck disable=SC2086
-"$cxx" -x c++ -std=c++20 -Wall -Wextra -Werror "$source" -x none $flags -o "$root/cxx"
+"$cxx" -std=c++20 -Wall -Wextra -Werror "$root/installed.cpp" $flags -o "$root/cxx"
 LD_LIBRARY_PATH=$library "$root/cxx"
 echo "C++ program: ok"

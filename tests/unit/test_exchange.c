@@ -116,7 +116,8 @@ static void what_the_sender_publishes_may_only_go_forward(void **state)
 	(void)state;
 	for (uint32_t n = 2; n <= 7; n++)
 		for (uint32_t i = 0; i < n * n * CANDIDATES(n); i++) {
-			uint32_t hwcur = i % n, hwtail = i / n % n, published = candidate(n, i / n / n);
+			uint32_t hwcur = i % n, hwtail = i / n % n,
+				 published = candidate(n, i / n / n);
 			bool right = reachable(n, hwcur, hwtail, published);
 
 			fixture_make(&f, n);
@@ -137,7 +138,8 @@ static void what_the_receiver_releases_may_only_go_forward_and_not_past_what_was
 	(void)state;
 	for (uint32_t n = 2; n <= 7; n++)
 		for (uint32_t i = 0; i < n * n * CANDIDATES(n); i++) {
-			uint32_t before = i % n, hwcur = i / n % n, released = candidate(n, i / n / n);
+			uint32_t before = i % n, hwcur = i / n % n,
+				 released = candidate(n, i / n / n);
 			bool right =
 			    released < n && (released + n - before) % n <= (hwcur + n - before) % n;
 

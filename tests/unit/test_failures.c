@@ -198,10 +198,12 @@ static void each_call_may_fail(const char *name, int (*attempt)(const char *name
 			break;
 		/* Some calls may fail without harm: a sweep that is left to the next one to come. */
 		if (err != 0 && (err != -injection.error || strstr(loom_error(), "pipe{\"")))
-			fail_msg("%s: when %s failed: %d, %s", name, injection.culprit, err, loom_error());
+			fail_msg("%s: when %s failed: %d, %s", name, injection.culprit, err,
+			    loom_error());
 		failed += err != 0;
 		if (open_descriptors() != before)
-			fail_msg("%s: when %s failed, a descriptor leaked", name, injection.culprit);
+			fail_msg(
+			    "%s: when %s failed, a descriptor leaked", name, injection.culprit);
 		assert_ok(attempt(name));
 		assert_int_equal(open_descriptors(), before);
 		assert_int_equal(scratch_files(), 0);

@@ -42,7 +42,8 @@ static void head_and_cur_are_believed_in_order_only(void **state)
 		struct netmap_ring *user = ring->common.ring;
 
 		for (uint32_t i = 0; i < n * n * n * n; i++) {
-			uint32_t rhead = i % n, tail = i / n % n, head = i / n / n % n, cur = i / n / n / n;
+			uint32_t rhead = i % n, tail = i / n % n, head = i / n / n % n,
+				 cur = i / n / n / n;
 			bool right = met_in_order(n, rhead, head, cur, tail);
 
 			ring->rhead = ring->rcur = ring->hwcur = rhead;
@@ -65,14 +66,16 @@ static void head_and_cur_are_believed_in_order_only(void **state)
 
 static void outside_the_ring_everything_is_put_back(void **state)
 {
-	static const uint32_t wrong[][2] = {{5, 0}, {0, 5}, {5, 5}, {UINT32_MAX, 2}, {2, UINT32_MAX}};
+	static const uint32_t wrong[][2] = {
+	    {5, 0}, {0, 5}, {5, 5}, {UINT32_MAX, 2}, {2, UINT32_MAX}};
 	struct fixture fixture = fixture_open(5);
 	struct ring *ring = fixture.ring;
 	struct netmap_ring *user = ring->common.ring;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(wrong); i++) {
-		ring->rhead = ring->rcur = 3; /* accepted, but not yet sent: a chain that is held back */
+		ring->rhead = ring->rcur =
+		    3; /* accepted, but not yet sent: a chain that is held back */
 		ring->hwcur = 2;
 		ring->hwtail = 1;
 		user->head = wrong[i][0];
@@ -124,8 +127,8 @@ static void slot_data_is_checked_against_the_region(void **state)
 	slot->buf_idx = LOOM_FIRST_BUFFER + tx.num_bufs - 1;
 	slot->len = 2048;
 	slot->flags = NS_REPORT;
-	assert_ptr_equal(ring_slot_data(ring, 2, &len, &flags),
-	    tx.buffers + (tx.num_bufs - 1) * tx.buf_size);
+	assert_ptr_equal(
+	    ring_slot_data(ring, 2, &len, &flags), tx.buffers + (tx.num_bufs - 1) * tx.buf_size);
 	assert_int_equal(len, 2048);
 	assert_int_equal(flags, NS_REPORT);
 	slot->len = 2049;

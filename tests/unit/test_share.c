@@ -53,7 +53,8 @@ static void a_taken_end_is_refused_and_nothing_is_lost(void **state)
 
 static void what_cannot_be_a_file_name_is_encoded(void **state)
 {
-	static const char *const keys[] = {".", "..", "a/b", "a%2fb", "a b", "A", "a", "{", "\xc3\xa4"};
+	static const char *const keys[] = {
+	    ".", "..", "a/b", "a%2fb", "a b", "A", "a", "{", "\xc3\xa4"};
 	struct share shares[COUNT(keys)];
 
 	(void)state;
@@ -128,7 +129,8 @@ static void whoever_comes_next_clears_up_after_the_dead(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		snprintf(keys[i], sizeof keys[i], "dead%zu", i);
-		assert_int_equal(child_wait(child_start(child_dies_with_an_end, keys[i])), -SIGKILL);
+		assert_int_equal(
+		    child_wait(child_start(child_dies_with_an_end, keys[i])), -SIGKILL);
 	}
 	assert_ok(share_open(&a, NULL, "alive", 0));
 	share_ready(&a);
@@ -177,7 +179,8 @@ static bool round_of(struct tally *tally, unsigned i)
 {
 	struct share a;
 	uint32_t mark = 0;
-	int err = share_open(&a, NULL, i % 3 ? "race" : "other", i % 2 ? SHARE_ANY_END : (int)(i / 2 % 2));
+	int err = share_open(
+	    &a, NULL, i % 3 ? "race" : "other", i % 2 ? SHARE_ANY_END : (int)(i / 2 % 2));
 
 	if (err == -EBUSY) {
 		__atomic_add_fetch(&tally->busy, 1, __ATOMIC_RELAXED);
@@ -214,8 +217,8 @@ static int child_opens_and_closes(void *arg)
 
 static void processes_that_come_and_go_at_once_never_fail_and_leave_nothing(void **state)
 {
-	struct tally *tally = mmap(NULL, sizeof *tally, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct tally *tally =
+	    mmap(NULL, sizeof *tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t children[6];
 
 	(void)state;
@@ -240,7 +243,8 @@ static int child_opens_ports(void *arg)
 
 	for (unsigned i = 0; i < rounds; i++) {
 		struct loom_port *port;
-		int err = loom_open("pipe{race}", LOOM_CONFIG(.tx_slots = 8, .buffer_size = 64), &port);
+		int err =
+		    loom_open("pipe{race}", LOOM_CONFIG(.tx_slots = 8, .buffer_size = 64), &port);
 
 		if (err == -EBUSY)
 			continue;

@@ -56,7 +56,7 @@ setup_met() { # NEED
 	cxx) echo "$setup_cxx" | setup_links c++ c++ ;;
 	clang-rt) echo "$setup_fuzzer" | setup_links c clang -fsanitize=fuzzer,address ;;
 	cmocka) echo '#include <cmocka.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
-	meson) case $(meson --version 2>/dev/null) in '' | 0.*) false ;; esac ;;
+	meson) case $(meson --version 2>/dev/null) in '' | 0.[0-9] | 0.[0-9].* | 0.[1-5][0-9].* | 0.60.*) false ;; esac ;;
 	ninja) have ninja || have ninja-build || have samu ;;
 	pkg-config) have pkg-config || have pkgconf ;;
 	clang-format) have clang-format-14 || have clang-format ;;
@@ -148,5 +148,5 @@ ${sudo}apt-get update && ${sudo}apt-get install --no-install-recommends ${packag
 		setup_install "$root" $packages || die 'the packages above could not be installed'
 	# shellcheck disable=SC2086 # words
 	missing=$(setup_missing $missing)
-	[ -z "$missing" ] || die "still missing, or too old (meson: 1.0), after the installation: ${missing% }"
+	[ -z "$missing" ] || die "still missing, or too old (meson: 0.61), after the installation: ${missing% }"
 }

@@ -208,10 +208,8 @@ static int memory_new(const struct share *share, const char *name, struct pipe_m
 	void *control;
 	int err;
 
-	if (!memory) {
-		error_set(-ENOMEM, "out of memory for \"%s\"", name);
-		return -ENOMEM;
-	}
+	if (!memory)
+		return error_set(-ENOMEM, "out of memory for \"%s\"", name);
 	memory->fd = share_reopen(share);
 	err = memory->fd < 0 ? memory->fd : read_object(share, name, &memory->shape);
 	if (!err) {
@@ -219,7 +217,7 @@ static int memory_new(const struct share *share, const char *name, struct pipe_m
 		memory->control_size = memory->layout.tx_slots;
 		err = os_memory_map(memory->fd, memory->control_size, &control);
 		if (err)
-			error_set(err, "cannot map \"%s\": %s", name, strerror(-err));
+			error_format("cannot map \"%s\": %s", name, strerror(-err));
 	}
 	if (!err) {
 		memory->control = control;

@@ -8,17 +8,17 @@
 
 #include "switch_view.h"
 
-#define SWITCH_BATCH 256u             /* slots; bench: more do not fit the first-level cache */
+#define SWITCH_BATCH 256u                 /* slots; bench: more do not fit the first-level cache */
 #define SWITCH_ARENA ((size_t)256 * 1024) /* bytes of indirect packets in one batch */
 #define SWITCH_NONE  UINT16_MAX
 
 /** One slot's worth of a packet; a packet's pieces stand in a row. */
 struct switch_piece {
 	const uint8_t *data;
-	uint32_t len : 31;
-	uint32_t indirect : 1;
-	uint16_t pieces; /* of the packet, in its first piece */
-	uint16_t next;   /* first piece of the queue's next packet, or SWITCH_NONE */
+	uint16_t len;
+	uint16_t indirect; /* 1: it may be larger than the sender's buffers are */
+	uint16_t pieces;   /* of the packet, in its first piece */
+	uint16_t next;     /* first piece of the queue's next packet, or SWITCH_NONE */
 };
 
 /** Packets of a batch for one destination ring, in order. */
@@ -38,9 +38,9 @@ struct switch_port {
 
 /** What a TX ring needs; ring->state points to it. */
 struct switch_tx {
+	struct robust_lock_user user; /* first: owner_alive() gets no more than that */
 	struct switch_port *port;
 	struct ring *ring;
-	struct robust_lock_user user;
 	uint32_t header_len; /* of this port's frames, read once per sync */
 	bool skipping;       /* the rest of a packet that was too long is still to come */
 	struct switch_snapshot snapshot;
@@ -52,10 +52,13 @@ struct switch_tx {
 	struct switch_queue queues[SWITCH_NUMBERS * SWITCH_RINGS];
 	uint8_t *arena; /* copies of indirect packets; allocated for the first one */
 	size_t arena_used;
+	uint8_t *
+	    scratch; /* a frame whose checksum or size is to be changed; allocated for the first one */
+	uint64_t looked_ns; /* when a full destination was last asked whether it lives */
 };
 
-/** A new TX ring's state; NULL: out of memory. */
-int switch_tx_init(struct switch_tx *tx, struct switch_port *port, struct ring *ring);
+/** Set up a TX ring's state, zeroed before. */
+void switch_tx_init(struct switch_tx *tx, struct switch_port *port, struct ring *ring);
 void switch_tx_close(struct switch_tx *tx);
 
 /** struct port_kind's TX sync. */

@@ -96,12 +96,10 @@ static int part_create(
 	if (fd >= 0 && ftruncate(fd, (off_t)layout->size) == 0 &&
 	    pwrite(fd, &part, sizeof part, 0) == sizeof part)
 		return fd;
-	err = error_set(errno ? -errno : -EIO, "cannot make %zu bytes of shared memory: %s",
+	err = error_set(-errno, "cannot make %zu bytes of shared memory for a switch port: %s",
 	    layout->size, strerror(errno));
-	if (fd >= 0) {
+	if (fd >= 0)
 		close(fd);
-		unlinkat(share->dirfd, name, 0);
-	}
 	return err;
 }
 
@@ -164,11 +162,20 @@ int switch_target_create(const struct share *share, uint32_t number, uint32_t ge
 	target->fd = part_create(share, target, &layout);
 	err = target->fd < 0 ? target->fd : target_map_own(target, &layout);
 	if (err) {
+		switch_target_remove(share, target);
 		switch_target_free(target);
 		return err;
 	}
 	*out = target;
 	return 0;
+}
+
+void switch_target_remove(const struct share *share, const struct switch_target *target)
+{
+	char name[NAME_MAX + 32];
+
+	switch_part_name(share, target->number, target->generation, name);
+	unlinkat(share->dirfd, name, 0);
 }
 
 /* ---- a port of another process ---- */
@@ -214,8 +221,8 @@ static int target_map_foreign(struct switch_target *target, int fd)
 	return 0;
 }
 
-int switch_target_map(const struct share *share, uint32_t number, uint32_t generation,
-    struct switch_target **out)
+int switch_target_map(
+    const struct share *share, uint32_t number, uint32_t generation, struct switch_target **out)
 {
 	struct switch_target *target;
 	char name[NAME_MAX + 32];
@@ -247,11 +254,4 @@ void switch_target_free(struct switch_target *target)
 	if (target->fd >= 0)
 		close(target->fd);
 	free(target);
-}
-
-uint32_t switch_target_header(const struct switch_target *target)
-{
-	uint32_t len = __atomic_load_n(&target->part->header_len, __ATOMIC_RELAXED);
-
-	return len == 10 || len == 12 ? len : 0;
 }

@@ -3,8 +3,6 @@
 #ifndef SOFT_PORTS_SWITCH_MEMORY_H
 #define SOFT_PORTS_SWITCH_MEMORY_H
 
-#include <pthread.h>
-
 #include "../port.h"
 #include "../share.h"
 #include "switch_shared.h"
@@ -32,12 +30,12 @@ int switch_target_create(const struct share *share, uint32_t number, uint32_t ge
     const struct port_request *request, struct switch_target **out);
 
 /** Map the memory of a port of another process. No message: senders go on without it. */
-int switch_target_map(const struct share *share, uint32_t number, uint32_t generation,
-    struct switch_target **out);
+int switch_target_map(
+    const struct share *share, uint32_t number, uint32_t generation, struct switch_target **out);
+
+/** Remove the file of a port that nobody has seen yet. */
+void switch_target_remove(const struct share *share, const struct switch_target *target);
 
 void switch_target_free(struct switch_target *target);
-
-/** Its virtio-net header length: 0, 10 or 12. */
-uint32_t switch_target_header(const struct switch_target *target);
 
 #endif

@@ -30,7 +30,7 @@
 #define SWITCH_TABLE_MAGIC 0x6863746977736b70ull
 #define SWITCH_PART_MAGIC  0x74726f7077736b70ull
 /* Raise it when a struct of this file or the meaning of a slot changes. */
-#define SWITCH_ABI 1u
+#define SWITCH_ABI         1u
 
 #define SWITCH_PORTS    254u /* numbers 1 … 254: 0 would mean "nobody" in a slot's flags */
 #define SWITCH_NUMBERS  256u
@@ -41,6 +41,8 @@
 
 struct switch_entry {
 	uint32_t generation; /* odd while a port is there; moves by one when it comes and goes */
+	uint16_t header_len; /* of the virtio-net header before each of its frames: 0, 10 or 12 */
+	uint16_t kept;       /* the number and the name stay reserved when the port goes */
 	char name[SWITCH_NAME_MAX];
 };
 
@@ -71,7 +73,6 @@ struct switch_part {
 	uint64_t size; /* of the file */
 	uint32_t number, generation;
 	struct switch_shape shape;
-	uint32_t header_len; /* of the virtio-net header before each frame: 0, 10 or 12 */
 };
 
 struct switch_inbox {

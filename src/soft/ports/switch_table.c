@@ -39,7 +39,8 @@ int switch_name_split(const char *name, char key[SWITCH_NAME_MAX])
 
 	if (strncmp(name, NM_BDG_NAME, prefix) != 0 || colon < prefix)
 		return error_set(-ENOMEM,
-		    "\"%s\": a switch port is called valeSWITCH:PORT, with letters, digits and '_', %u "
+		    "\"%s\": a switch port is called valeSWITCH:PORT, with letters, digits and "
+		    "'_', %u "
 		    "characters at most",
 		    name, SWITCH_NAME_MAX - 1);
 	memcpy(key, name, colon);
@@ -72,7 +73,8 @@ static int table_check(int fd, const char *key)
 	if (header.abi != SWITCH_ABI || header.size != sizeof(struct switch_table) ||
 	    (uint64_t)st.st_size < sizeof(struct switch_table))
 		return error_set(-EPROTO,
-		    "\"%s\" was made by a program with switch version %u, this one has %u: all must "
+		    "\"%s\" was made by a program with switch version %u, this one has %u: all "
+		    "must "
 		    "use compatible versions of pktloom",
 		    key, header.abi, SWITCH_ABI);
 	return 0;
@@ -87,7 +89,7 @@ int switch_table_map(const struct share *share, const char *key, struct switch_t
 	if (!err) {
 		err = os_memory_map(fd, sizeof **out, &table);
 		if (err)
-			error_set(err, "cannot map the switch \"%s\": %s", key, strerror(-err));
+			error_format("cannot map the switch \"%s\": %s", key, strerror(-err));
 		else
 			*out = table;
 	}
@@ -112,21 +114,45 @@ static bool is_live(const struct switch_table *table, uint32_t number)
 	return switch_is_live(switch_table_generation(table, number));
 }
 
+bool switch_table_is_used(const struct switch_table *table, uint32_t number)
+{
+	return is_live(table, number) ||
+	       __atomic_load_n(&table->entries[number].kept, __ATOMIC_RELAXED);
+}
+
+void switch_table_name(const struct switch_table *table, uint32_t number, char out[SWITCH_NAME_MAX])
+{
+	memcpy(out, table->entries[number].name, SWITCH_NAME_MAX);
+	out[SWITCH_NAME_MAX - 1] = 0;
+}
+
 uint32_t switch_table_find(const struct switch_table *table, const char *name)
 {
-	for (uint32_t number = 1; number <= SWITCH_PORTS; number++)
-		if (is_live(table, number) &&
-		    strncmp(table->entries[number].name, name, SWITCH_NAME_MAX) == 0)
+	char is[SWITCH_NAME_MAX];
+
+	for (uint32_t number = 1; number <= SWITCH_PORTS; number++) {
+		if (!switch_table_is_used(table, number))
+			continue;
+		switch_table_name(table, number, is);
+		if (strcmp(is, name) == 0)
 			return number;
+	}
 	return 0;
 }
 
 uint32_t switch_table_vacant(const struct switch_table *table)
 {
 	for (uint32_t number = 1; number <= SWITCH_PORTS; number++)
-		if (!is_live(table, number))
+		if (!switch_table_is_used(table, number))
 			return number;
 	return 0;
+}
+
+uint32_t switch_table_header(const struct switch_table *table, uint32_t number)
+{
+	uint32_t len = __atomic_load_n(&table->entries[number].header_len, __ATOMIC_RELAXED);
+
+	return len == 10 || len == 12 ? len : 0;
 }
 
 /* Senders look at the epoch at every sync, and at the entries only when it has moved. */
@@ -140,7 +166,12 @@ static void entry_move(struct switch_table *table, uint32_t number)
 
 void switch_table_enter(struct switch_table *table, uint32_t number, const char *name)
 {
-	snprintf(table->entries[number].name, SWITCH_NAME_MAX, "%s", name);
+	struct switch_entry *entry = &table->entries[number];
+
+	if (!entry->kept) {
+		snprintf(entry->name, SWITCH_NAME_MAX, "%s", name);
+		entry->header_len = 0;
+	}
 	entry_move(table, number);
 }
 
@@ -151,8 +182,8 @@ static void forget_addresses(struct switch_table *table, uint32_t number)
 		uint64_t mac = __atomic_load_n(&table->macs[i], __ATOMIC_RELAXED);
 
 		if (mac >> 48 == number)
-			__atomic_compare_exchange_n(&table->macs[i], &mac, 0, false,
-			    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+			__atomic_compare_exchange_n(
+			    &table->macs[i], &mac, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 	}
 }
 

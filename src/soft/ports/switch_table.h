@@ -20,11 +20,21 @@ void switch_table_unmap(struct switch_table *table);
 
 uint32_t switch_table_generation(const struct switch_table *table, uint32_t number);
 
-/** The number of the live port of that name; 0: none. */
+/** The number of the port of that name, live or kept; 0: none. */
 uint32_t switch_table_find(const struct switch_table *table, const char *name);
 
-/** A number that no live port has; 0: none. */
+/** Whether the number stands for a port, live or kept. */
+bool switch_table_is_used(const struct switch_table *table, uint32_t number);
+
+/** A number that is not used; 0: none. */
 uint32_t switch_table_vacant(const struct switch_table *table);
+
+/** A copy of a port's name that ends, whatever another process wrote. */
+void switch_table_name(
+    const struct switch_table *table, uint32_t number, char out[SWITCH_NAME_MAX]);
+
+/** Length of a port's virtio-net header: 0, 10 or 12. */
+uint32_t switch_table_header(const struct switch_table *table, uint32_t number);
 
 /** The port's memory is laid out: let others see it. */
 void switch_table_enter(struct switch_table *table, uint32_t number, const char *name);
@@ -36,8 +46,8 @@ void switch_table_leave(const struct share *share, struct switch_table *table, u
 void switch_table_sweep(const struct share *share, struct switch_table *table, uint32_t own);
 
 /** Name of the memory of a port that is there or about to come, and of a wakeup of it. */
-void switch_part_name(const struct share *share, uint32_t number, uint32_t generation,
-    char out[NAME_MAX + 32]);
+void switch_part_name(
+    const struct share *share, uint32_t number, uint32_t generation, char out[NAME_MAX + 32]);
 void switch_wake_name(const struct share *share, uint32_t number, uint32_t generation,
     uint32_t ring, char out[NAME_MAX + 32]);
 

@@ -27,7 +27,8 @@ struct switch_snapshot {
 	bool complete;
 	uint32_t num_others;
 	uint8_t others[SWITCH_PORTS]; /* numbers of the targets */
-	struct switch_target *targets[SWITCH_NUMBERS]; /* without the port that the ring belongs to */
+	struct switch_target
+	    *targets[SWITCH_NUMBERS]; /* without the port that the ring belongs to */
 };
 
 /** The view of the switch that a share has open; opening and closing need the registry's lock. */

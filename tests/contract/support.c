@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The helpers of scratch.h. */
-#include "scratch.h"
+/* The helpers of helpers.h: without cmocka, which fuzz targets do without. */
+#include "helpers.h"
 
 #include <dirent.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -59,7 +62,6 @@ static void remove_entry(const char *path)
 	remove(path);
 }
 
-
 /* One level of subdirectories is all that tests make. */
 static void scratch_remove(void)
 {
@@ -101,7 +103,8 @@ const char *scratch_subdirectory(const char *name, unsigned mode)
 
 	scratch_directory();
 	snprintf(path, sizeof path, "%s/%s", scratch, name);
-	if (mkdir(path, 0700) == 0 && chmod(path, (mode_t)mode) == 0) /* mkdir would apply the umask */
+	if (mkdir(path, 0700) == 0 &&
+	    chmod(path, (mode_t)mode) == 0) /* mkdir would apply the umask */
 		return path;
 	perror(path);
 	exit(1);
@@ -130,4 +133,71 @@ uint32_t random_next(uint32_t *state)
 {
 	*state = *state * 1664525u + 1013904223u;
 	return *state >> 8;
+}
+
+pid_t child_start(int (*body)(void *arg), void *arg)
+{
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(body(arg));
+	if (child > 0)
+		return child;
+	perror("fork");
+	exit(1);
+}
+
+int child_wait(pid_t child)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	const uint64_t deadline = now_ms() + 60000;
+	int status = 0;
+
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		if (now_ms() > deadline) {
+			kill(child, SIGKILL);
+			waitpid(child, &status, 0);
+			break;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* A header of an ethertype for experiments, so that a real link carries it and nobody answers. */
+static const uint8_t header[PACKET_HEADER] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
+
+static uint8_t pattern(uint32_t number, uint32_t i)
+{
+	return (uint8_t)(number * 151 + (number >> 8) * 13 + i * 7);
+}
+
+void packet_fill(uint8_t *data, uint32_t len, uint32_t number)
+{
+	uint32_t i = 0;
+
+	if (len >= PACKET_HEADER)
+		memcpy(data, header, i = PACKET_HEADER);
+	for (; i < len; i++)
+		data[i] = pattern(number, i);
+}
+
+bool packet_is(const uint8_t *data, uint32_t len, uint32_t number)
+{
+	uint32_t i = 0;
+
+	if (len >= PACKET_HEADER) {
+		if (memcmp(data, header, PACKET_HEADER) != 0)
+			return false;
+		i = PACKET_HEADER;
+	}
+	for (; i < len; i++)
+		if (data[i] != pattern(number, i))
+			return false;
+	return true;
+}
+
+bool packet_is_ours(const uint8_t *data, uint32_t len)
+{
+	return len < PACKET_HEADER || memcmp(data, header, PACKET_HEADER) == 0;
 }

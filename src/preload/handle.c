@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Handles: counting references, holding threads and signals apart. */
+#include "handle.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__has_include)
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define KNOWS_THREADS 1
+#endif
+#endif
+
+#include "../os/os.h"
+#include "interests.h"
+
+#define IN  (POLLIN | POLLRDNORM)
+#define OUT (POLLOUT | POLLWRNORM)
+
+unsigned handle_devices;
+_Thread_local unsigned preload_inside;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct handle *all, *unused; /* guarded by the lock */
+static pid_t process;
+
+/* ---- threads, signals, forks ---- */
+
+void guard_enter(struct guard *guard)
+{
+	sigset_t every;
+
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &guard->signals);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancel_state);
+}
+
+void guard_leave(const struct guard *guard)
+{
+	int unneeded;
+
+	pthread_setcancelstate(guard->cancel_state, &unneeded);
+	pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
+}
+
+void preload_lock(struct guard *guard)
+{
+	guard_enter(guard);
+	pthread_mutex_lock(&lock);
+}
+
+void preload_unlock(const struct guard *guard)
+{
+	pthread_mutex_unlock(&lock);
+	guard_leave(guard);
+}
+
+bool preload_is_ours(void)
+{
+	return getpid() == process;
+}
+
+bool preload_alone(void)
+{
+#ifdef KNOWS_THREADS
+	return __libc_single_threaded;
+#else
+	return false;
+#endif
+}
+
+static struct guard fork_guard;
+
+static void fork_prepare(void)
+{
+	struct guard guard;
+
+	preload_lock(&guard);
+	fork_guard = guard;
+}
+
+static void fork_parent(void)
+{
+	struct guard guard = fork_guard;
+
+	preload_unlock(&guard);
+}
+
+/* The other threads are gone, and whatever they were in the middle of. */
+static void fork_child(void)
+{
+	process = getpid();
+	for (struct handle *h = all; h; h = h->next) {
+		h->owner = 0;
+		if (h->interests)
+			interests_after_fork(h->interests);
+	}
+	fork_parent();
+}
+
+static void __attribute__((constructor)) start(void)
+{
+	process = getpid();
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
+/* ---- references ---- */
+
+static struct handle *unused_take(void)
+{
+	struct handle *h = unused;
+
+	if (h) {
+		unused = h->next_free;
+		return h;
+	}
+	h = calloc(1, sizeof *h);
+	if (h) {
+		h->next = all;
+		all = h;
+	}
+	return h;
+}
+
+struct handle *handle_new(enum handle_kind kind, struct device *device, struct interests *interests)
+{
+	struct guard guard;
+	struct handle *h;
+
+	preload_lock(&guard);
+	h = unused_take();
+	if (h) {
+		h->kind = kind;
+		h->device = device;
+		h->interests = interests;
+		h->mixed = false;
+		h->interested = 0;
+		__atomic_store_n(&h->references, 1, __ATOMIC_RELEASE);
+		if (kind == HANDLE_DEVICE)
+			__atomic_add_fetch(&handle_devices, 1, __ATOMIC_RELAXED);
+	}
+	preload_unlock(&guard);
+	return h;
+}
+
+void handle_get(struct handle *handle)
+{
+	__atomic_add_fetch(&handle->references, 1, __ATOMIC_RELAXED);
+}
+
+bool handle_try_get(struct handle *handle)
+{
+	uint32_t n = __atomic_load_n(&handle->references, __ATOMIC_RELAXED);
+
+	do {
+		if (n == 0)
+			return false;
+	} while (!__atomic_compare_exchange_n(
+	    &handle->references, &n, n + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+	return true;
+}
+
+/* Nobody can find the handle any more; whoever tries gets no reference. */
+static void destroy(struct handle *h)
+{
+	struct guard guard;
+	int saved = errno;
+
+	guard_enter(&guard);
+	preload_inside++;
+	if (h->device)
+		h->device->ops->close(h->device);
+	preload_inside--;
+	if (h->interests)
+		interests_free(h->interests);
+	guard_leave(&guard);
+	preload_lock(&guard);
+	if (h->kind == HANDLE_DEVICE)
+		__atomic_sub_fetch(&handle_devices, 1, __ATOMIC_RELAXED);
+	h->device = NULL;
+	h->interests = NULL;
+	__atomic_add_fetch(&h->generation, 1, __ATOMIC_RELAXED);
+	h->next_free = unused;
+	unused = h;
+	preload_unlock(&guard);
+	errno = saved;
+}
+
+void handle_put(struct handle *handle)
+{
+	if (__atomic_sub_fetch(&handle->references, 1, __ATOMIC_ACQ_REL) == 0)
+		destroy(handle);
+}
+
+struct handle_id handle_id(struct handle *handle)
+{
+	return (struct handle_id){
+	    .handle = handle, .generation = __atomic_load_n(&handle->generation, __ATOMIC_RELAXED)};
+}
+
+bool handle_find(const struct handle_id *id, struct handle **out)
+{
+	struct handle *h = id->handle;
+
+	*out = handle_try_get(h) ? h : NULL;
+	return *out && __atomic_load_n(&h->generation, __ATOMIC_RELAXED) == id->generation &&
+	       __atomic_load_n(&h->descriptors, __ATOMIC_ACQUIRE) > 0;
+}
+
+/* ---- calls into the device ---- */
+
+/* What others hold, they hold for a sync; only REGISTER takes longer. */
+static void wait_for_owner(unsigned round)
+{
+	const struct timespec moment = {.tv_nsec = 50000};
+
+	if (round < 100)
+		os_cpu_relax();
+	else if (round < 200)
+		sched_yield();
+	else
+		nanosleep(&moment, NULL);
+}
+
+/*
+ * Cancellation waits until the thread has left: the device reads and writes descriptors.
+ *
+ * False: this thread is inside already, and now in a signal handler that interrupted it.
+ */
+static bool enter(struct handle *h)
+{
+	uintptr_t self = (uintptr_t)pthread_self(), owner = 0;
+	int cancel_state = 0;
+
+	if (__atomic_load_n(&h->owner, __ATOMIC_RELAXED) == self)
+		return false;
+	if (!preload_alone())
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	else
+		cancel_state = -1;
+	for (unsigned round = 0; !__atomic_compare_exchange_n(
+		 &h->owner, &owner, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	     round++) {
+		wait_for_owner(round);
+		owner = 0;
+	}
+	h->cancel_state = cancel_state;
+	preload_inside++;
+	return true;
+}
+
+static void leave(struct handle *h)
+{
+	int cancel_state = h->cancel_state, unneeded;
+
+	preload_inside--;
+	__atomic_store_n(&h->owner, 0, __ATOMIC_RELEASE);
+	if (cancel_state >= 0)
+		pthread_setcancelstate(cancel_state, &unneeded);
+}
+
+/* From a signal handler inside a sync: that sync goes on when the handler returns. */
+int handle_sync(struct handle *handle, bool tx)
+{
+	int err;
+
+	if (!enter(handle))
+		return 0;
+	err = handle->device->ops->sync(handle->device, tx);
+	leave(handle);
+	return err;
+}
+
+/* A sync loop runs inside its START until another thread sends STOP, so these two exclude nobody. */
+static bool is_sync_loop(const struct nmreq_header *header)
+{
+	return header->nr_reqtype == NETMAP_REQ_SYNC_KLOOP_START ||
+	       header->nr_reqtype == NETMAP_REQ_SYNC_KLOOP_STOP;
+}
+
+int handle_control(struct handle *handle, struct nmreq_header *header)
+{
+	struct guard guard;
+	int err = -EBUSY;
+
+	if (is_sync_loop(header)) {
+		preload_inside++;
+		err = handle->device->ops->control(handle->device, header);
+		preload_inside--;
+		return err;
+	}
+	guard_enter(&guard);
+	if (enter(handle)) {
+		err = handle->device->ops->control(handle->device, header);
+		leave(handle);
+	}
+	guard_leave(&guard);
+	return err;
+}
+
+int handle_map_at(struct handle *handle, void *at, size_t len, int prot, int flags, off_t offset)
+{
+	struct guard guard;
+	int err = -EBUSY;
+
+	guard_enter(&guard);
+	if (enter(handle)) {
+		err = handle->device->ops->map_at(handle->device, at, len, prot, flags, offset);
+		leave(handle);
+	}
+	guard_leave(&guard);
+	return err;
+}
+
+static uint64_t tails_of(struct device *device, bool tx, uint32_t num_rings)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < num_rings && i <= NETMAP_RING_MASK; i++) {
+		const struct device_ring *r = device->ops->ring(device, tx, i);
+
+		sum = sum * 0x100000001b3u + (r ? r->ring->tail + 1u : 0);
+	}
+	return sum;
+}
+
+static uint64_t tails(struct device *device, short events)
+{
+	struct device_map map;
+	uint64_t sum = 0;
+
+	if (device->ops->map(device, &map) != 0)
+		return 0;
+	if (events & IN)
+		sum = tails_of(device, false, map.nifp->ni_rx_rings + map.nifp->ni_host_rx_rings);
+	if (events & OUT)
+		sum += 0x9e3779b97f4a7c15u *
+		       tails_of(device, true, map.nifp->ni_tx_rings + map.nifp->ni_host_tx_rings);
+	return sum;
+}
+
+/* The device knows POLLIN and POLLOUT; their synonyms mean the same. */
+static short device_events(short events)
+{
+	return (short)((events & IN ? POLLIN : 0) | (events & OUT ? POLLOUT : 0));
+}
+
+static int look_inside(struct handle *handle, short events, uint64_t *out)
+{
+	struct device *device = handle->device;
+	int found;
+
+	if (!enter(handle))
+		return 0;
+	found = device->ops->poll(device, device_events(events), 0);
+	if (out)
+		*out = tails(device, events);
+	leave(handle);
+	return found;
+}
+
+short handle_look(struct handle *handle, short events, uint64_t *tails_out)
+{
+	int found = look_inside(handle, events, tails_out);
+	short answer = 0;
+
+	if (found < 0 || (found & POLLERR))
+		answer = POLLERR;
+	if (found > 0 && (found & POLLIN))
+		answer |= (short)(events & IN);
+	if (found > 0 && (found & POLLOUT))
+		answer |= (short)(events & OUT);
+	return answer;
+}
+
+int handle_arm(struct handle *handle, short events, struct pollfd *out, unsigned room)
+{
+	int n = -EAGAIN;
+
+	if (enter(handle)) {
+		n = handle->device->ops->arm(handle->device, device_events(events), out, room);
+		leave(handle);
+	}
+	return n;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * switch: ports valeS:p of a learning Ethernet switch. A sender's sync copies its packets into the RX
+ * rings of their destinations, in this process or in others; a full destination drops, and no sender
+ * ever waits for one. What is shared is described in switch_shared.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../base/error.h"
+#include "../soft.h"
+#include "switch_forward.h"
+#include "switch_table.h"
+
+/* What an RX ring needs; ring->state points to its first member, which exchange.h looks for there. */
+struct switch_rx {
+	struct exchange_end end;
+	struct switch_inbox *inbox;
+	uint64_t drops_total,
+	    drops[LOOM_DROP_REASONS]; /* as already counted in the ring's statistics */
+};
+
+_Static_assert(LOOM_DROP_REASONS <= SWITCH_REASONS, "struct switch_inbox has no room for a reason");
+
+#define LOCK_TIMEOUT_MS 5000
+
+/* ---- receiving ---- */
+
+static void take_over_drops(struct ring *r, struct switch_rx *rx, uint64_t total)
+{
+	rx->drops_total = total;
+	for (unsigned i = 0; i < LOOM_DROP_REASONS; i++) {
+		uint64_t now = __atomic_load_n(&rx->inbox->drops[i], __ATOMIC_RELAXED);
+
+		ring_drop(r, (enum loom_drop)i, now - rx->drops[i]);
+		rx->drops[i] = now;
+	}
+}
+
+static int switch_rxsync(struct ring *r)
+{
+	struct switch_rx *rx = (struct switch_rx *)r->state;
+	uint64_t total = __atomic_load_n(&rx->inbox->drops_total, __ATOMIC_RELAXED);
+
+	if (LOOM_UNLIKELY(total != rx->drops_total))
+		take_over_drops(r, rx, total);
+	return exchange_rxsync(r);
+}
+
+static int switch_wake_open(struct ring *r, bool own)
+{
+	const struct switch_port *sw = r->port->state;
+	char name[NAME_MAX + 32];
+
+	if (!own)
+		return -EINVAL; /* senders never sleep: a mark that says so is nonsense */
+	switch_wake_name(&sw->share, sw->number, sw->own->generation, r->index, name);
+	return os_wake_open(sw->share.dirfd, name);
+}
+
+#define switch_txsync switch_forward
+RING_SYNCS(switch)
+
+/* A sync leaves a TX ring all the room it has: nothing ever comes that would be worth waking for. */
+static int switch_arm(struct ring *r, struct pollfd *out)
+{
+	if (!r->tx)
+		return exchange_arm(r, out);
+	out->fd = -1;
+	out->events = 0;
+	return 0;
+}
+
+static void switch_disarm(struct ring *r)
+{
+	if (!r->tx)
+		exchange_disarm(r);
+}
+
+/* ---- coming ---- */
+
+static void request_clip(struct port_request *request)
+{
+	if (request->tx_rings > SWITCH_RINGS)
+		request->tx_rings = SWITCH_RINGS;
+	if (request->rx_rings > SWITCH_RINGS)
+		request->rx_rings = SWITCH_RINGS;
+	request->host_tx_rings = request->host_rx_rings = 0;
+}
+
+/* The directory is locked. Ports whose process was killed are forgotten first. */
+static int number_take(struct switch_port *sw, const char *name)
+{
+	struct switch_table *table = sw->view->table;
+
+	switch_table_sweep(&sw->share, table, 0);
+	if (switch_table_find(table, name))
+		return error_set(-EBUSY,
+		    "\"%s\" is open in another process: close it there, or choose another port "
+		    "name",
+		    name);
+	sw->number = switch_table_vacant(table);
+	if (sw->number == 0 || share_take(&sw->share, sw->number - 1) != 0)
+		return error_set(
+		    -ENOMEM, "\"%s\": the switch has %u ports already", name, SWITCH_PORTS);
+	return 0;
+}
+
+static void slots_fill(const struct port *port, struct region *region)
+{
+	for (uint32_t i = 0; i < port->num_rx + port->num_tx; i++) {
+		const struct ring *r =
+		    i < port->num_rx ? &port->rx[i] : &port->tx[i - port->num_rx];
+
+		region_slots_fill(r->common.ring->slot, r->num_slots, *region->next_buffer,
+		    (uint16_t)region->buf_size);
+		*region->next_buffer += r->num_slots;
+	}
+}
+
+static int states_allocate(struct port *port, struct switch_port *sw)
+{
+	sw->tx = calloc(port->num_tx, sizeof *sw->tx);
+	sw->rx = calloc(port->num_rx, sizeof *sw->rx);
+	if (!sw->tx || !sw->rx)
+		return error_set(-ENOMEM, "out of memory for \"%s\"", port->name);
+	return 0;
+}
+
+static void rings_attach(struct port *port, struct switch_port *sw)
+{
+	for (uint32_t i = 0; i < port->num_tx; i++)
+		switch_tx_init(&sw->tx[i], sw, &port->tx[i]);
+	for (uint32_t i = 0; i < port->num_rx; i++) {
+		struct switch_rx *rx = &sw->rx[i];
+
+		rx->inbox = sw->own->rings[i].inbox;
+		exchange_end_init(&rx->end, &rx->inbox->exchange, switch_wake_open);
+		port->rx[i].state = rx;
+		exchange_resume(&port->rx[i]);
+	}
+}
+
+static int build(struct port *port, struct switch_port *sw, const struct port_request *request)
+{
+	struct port_layout at = {.region = sw->own->region, .first_rx = request->tx_rings};
+	int err;
+
+	region_reference(sw->own->region);
+	err = port_build(port, request, &at);
+	if (err)
+		return err;
+	err = states_allocate(port, sw);
+	if (err) {
+		port_unbuild(port);
+		return err;
+	}
+	slots_fill(port, sw->own->region);
+	rings_attach(port, sw);
+	port->state = sw;
+	snprintf(port->mode, sizeof port->mode, "port %u of the switch", sw->number);
+	return 0;
+}
+
+/* What is done while the directory is locked; switch_free() undoes it. */
+static int join(
+    struct port *port, struct switch_port *sw, const char *key, const struct port_request *wanted)
+{
+	struct port_request request = *wanted;
+	uint32_t generation;
+	int err = sw->share.created ? switch_table_create(&sw->share) : 0;
+
+	request_clip(&request);
+	if (!err)
+		err = switch_view_get(&sw->share, key, &sw->view);
+	if (!err)
+		err = number_take(sw, request.name);
+	if (err)
+		return err;
+	generation = switch_table_generation(sw->view->table, sw->number) + 1;
+	err = switch_target_create(&sw->share, sw->number, generation, &request, &sw->own);
+	if (err)
+		return err;
+	switch_view_add(sw->view, sw->own);
+	err = build(port, sw, &request);
+	if (err)
+		switch_target_remove(&sw->share, sw->own);
+	else
+		switch_table_enter(sw->view->table, sw->number, request.name);
+	return err;
+}
+
+static void switch_free(struct switch_port *sw)
+{
+	if (sw->own)
+		switch_view_remove(sw->view, sw->own);
+	if (sw->view)
+		switch_view_put(sw->view);
+	share_close(&sw->share);
+	free(sw->tx);
+	free(sw->rx);
+	free(sw);
+}
+
+static int switch_open(struct port *port, const struct port_request *request)
+{
+	struct switch_port *sw;
+	char key[SWITCH_NAME_MAX];
+	int err = switch_name_split(request->name, key);
+
+	if (err)
+		return err;
+	sw = calloc(1, sizeof *sw);
+	if (!sw)
+		return error_set(-ENOMEM, "out of memory for \"%s\"", request->name);
+	err = share_open(&sw->share, request->directory, key, SHARE_NO_END);
+	if (err) {
+		free(sw);
+		return err;
+	}
+	err = join(port, sw, key, request);
+	if (err)
+		switch_free(sw);
+	else
+		share_ready(&sw->share);
+	return err;
+}
+
+/* ---- going ---- */
+
+static void switch_close(struct port *port)
+{
+	struct switch_port *sw = port->state;
+
+	for (uint32_t i = 0; i < port->num_tx; i++)
+		switch_tx_close(&sw->tx[i]);
+	for (uint32_t i = 0; i < port->num_rx; i++)
+		exchange_end_close(&sw->rx[i].end);
+	/* Where the lock cannot be had, the next one to come finds that we are gone. */
+	if (os_directory_lock(sw->share.dirfd, LOCK_TIMEOUT_MS) == 0) {
+		switch_table_sweep(&sw->share, sw->view->table, sw->number);
+		switch_table_leave(&sw->share, sw->view->table, sw->number);
+	}
+	switch_free(sw);
+}
+
+const struct port_kind port_kind_switch = {
+    .name = "switch",
+    .example = "vale0:a",
+    .help = "a port of a learning switch between any processes of one user, one copy per packet",
+    .open = switch_open,
+    .close = switch_close,
+    .tx_entry = switch_tx_entry,
+    .rx_entry = switch_rx_entry,
+    .arm = switch_arm,
+    .disarm = switch_disarm,
+};
