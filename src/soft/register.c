@@ -201,9 +201,15 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 	return 0;
 }
 
-static int request_check(const struct nmreq_register *reg)
+static int request_check(const struct nmreq_register *reg, const struct device_opt_soft *soft)
 {
+	uint32_t buf_size = soft && soft->buffer_size ? soft->buffer_size : SOFT_BUF_DEFAULT;
 	uint32_t mode = reg->nr_mode;
+
+	if (buf_size < SOFT_BUF_MIN || buf_size > SOFT_BUF_MAX || buf_size % SOFT_BUF_UNIT)
+		return error_set(-EINVAL,
+		    "buffers of %u bytes: %u to %u in steps of %u are possible", buf_size,
+		    SOFT_BUF_MIN, SOFT_BUF_MAX, SOFT_BUF_UNIT);
 
 	if (mode != NR_REG_ALL_NIC && mode != NR_REG_ONE_NIC && !wants_host(mode))
 		return error_set(
@@ -228,7 +234,7 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 		    -EBUSY, "this descriptor is bound to \"%s\" already", soft->port->name);
 	err = options_read(header, &options);
 	if (!err)
-		err = request_check(reg);
+		err = request_check(reg, options);
 	if (err)
 		return err;
 	request_fill(&request, header, reg, options);

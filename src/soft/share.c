@@ -19,6 +19,7 @@
 #define PREFIX          "loom-"
 #define USER_BYTE       0u
 #define END_BYTE        1u
+#define KEPT            S_IXUSR /* the mark of an object that outlives its users */
 
 /* File names keep letters, digits and the braces of pipes; anything else becomes %xx. */
 static void encode(const char *key, char *out, size_t size)
@@ -89,7 +90,7 @@ static bool in_use(int dirfd, const char *object)
 	return held != 0;
 }
 
-/* Only what has our names and is of our making: an object, or a part or wakeup of one. */
+/* What has our names, is of our making, and may go: an object, or a part or wakeup of one. */
 static bool is_ours(int dirfd, const char *file)
 {
 	bool part = strchr(file, '.') != NULL;
@@ -98,21 +99,29 @@ static bool is_ours(int dirfd, const char *file)
 	if (strncmp(file, PREFIX, strlen(PREFIX)) != 0 ||
 	    fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid())
 		return false;
-	return S_ISREG(st.st_mode) || (part && S_ISFIFO(st.st_mode));
+	if (!part)
+		return S_ISREG(st.st_mode) && !(st.st_mode & KEPT);
+	return S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode);
 }
 
-/* Remove dead objects, and parts without an object. The directory is locked. */
-static void sweep(int dirfd)
+static DIR *directory_read(int dirfd)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+/* Remove dead objects, and parts without an object in use. The directory is locked. */
+static void sweep(int dirfd)
+{
+	DIR *dir = directory_read(dirfd);
 	const struct dirent *entry;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return;
-	}
 	while ((entry = readdir(dir))) {
 		char object[NAME_MAX + 1];
 
@@ -178,6 +187,24 @@ static int take(struct share *share, const char *key, int end, bool create)
 	return 0;
 }
 
+/* The directory, locked and without what is dead. */
+static int directory_enter(const char *wanted)
+{
+	int dirfd = directory_open(wanted), err;
+
+	if (dirfd < 0)
+		return dirfd;
+	err = os_directory_lock(dirfd, LOCK_TIMEOUT_MS);
+	if (err) {
+		close(dirfd);
+		return error_set(err, "the directory of shared objects stays locked by another "
+				      "process (is one stopped "
+				      "while it opens a port?)");
+	}
+	sweep(dirfd);
+	return dirfd;
+}
+
 static int locked_open(
     struct share *share, const char *directory, const char *key, int end, bool create)
 {
@@ -185,17 +212,9 @@ static int locked_open(
 
 	*share = (struct share){.fd = -1};
 	encode(key, share->file, sizeof share->file);
-	share->dirfd = directory_open(directory);
+	share->dirfd = directory_enter(directory);
 	if (share->dirfd < 0)
 		return share->dirfd;
-	err = os_directory_lock(share->dirfd, LOCK_TIMEOUT_MS);
-	if (err) {
-		close(share->dirfd);
-		return error_set(err, "the directory of shared objects stays locked by another "
-				      "process (is one stopped "
-				      "while it opens a port?)");
-	}
-	sweep(share->dirfd);
 	err = take(share, key, end, create);
 	if (err) {
 		if (share->fd >= 0)
@@ -238,4 +257,44 @@ void share_close(struct share *share)
 	if (locked)
 		sweep(share->dirfd);
 	close(share->dirfd); /* unlocks */
+}
+
+int share_keep(const struct share *share, bool keep)
+{
+	return fchmod(share->fd, keep ? 0600 | KEPT : 0600) == 0 ? 0 : -errno;
+}
+
+bool share_exists(const char *directory, const char *key)
+{
+	char name[PATH_MAX], file[NAME_MAX + 1];
+	bool exists;
+	int dirfd;
+
+	directory_name(directory, name, sizeof name);
+	dirfd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dirfd < 0)
+		return false;
+	encode(key, file, sizeof file);
+	exists = faccessat(dirfd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	close(dirfd);
+	return exists;
+}
+
+int share_each(const char *directory, int (*visit)(void *arg, const char *key), void *arg)
+{
+	int dirfd = directory_enter(directory), result = 0;
+	const struct dirent *entry;
+	DIR *dir;
+
+	if (dirfd < 0)
+		return dirfd;
+	dir = directory_read(dirfd);
+	while (dir && result == 0 && (entry = readdir(dir)))
+		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
+		    !strchr(entry->d_name, '.'))
+			result = visit(arg, entry->d_name + strlen(PREFIX));
+	if (dir)
+		closedir(dir);
+	close(dirfd); /* unlocks */
+	return result;
 }

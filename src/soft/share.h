@@ -55,6 +55,19 @@ int share_end_held(const struct share *share, unsigned end);
  */
 int share_reopen(const struct share *share);
 
+/** Whether the object outlives its users, until somebody says otherwise. */
+int share_keep(const struct share *share, bool keep);
+
+/** Whether there is such an object; it may be gone the moment after. */
+bool share_exists(const char *directory, const char *key);
+
+/**
+ * Call visit with the key, as file names spell it, of every object that lives or is kept, until it
+ * returns something else than 0. The directory is locked meanwhile: visit must not open objects.
+ * @return the last result of visit, or an error
+ */
+int share_each(const char *directory, int (*visit)(void *arg, const char *key), void *arg);
+
 /** Let go; the last user removes the object. Also undoes a share_open() that was not made ready. */
 void share_close(struct share *share);
 

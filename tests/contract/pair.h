@@ -89,7 +89,8 @@ struct body {
 #define NEEDS_TWO_PORTS   1u
 #define NEEDS_ONE_THREAD  2u /* in this process */
 #define NEEDS_CONCURRENCY 4u
-#define NEEDS_MEMORY      8u /* between the ends: what is synced is there at once, and stays in its slot */
+#define NEEDS_MEMORY                                                                               \
+	8u /* between the ends: what is synced is there at once, and stays in its slot */
 
 struct suite {
 	const char *name;
@@ -105,9 +106,21 @@ struct suite {
  */
 int suite_run(const struct suite *suite, int argc, char **argv);
 
-#define BODY(function)               {#function, function, NEEDS_MEMORY}
-#define BODY_IF(function, needs)     {#function, function, NEEDS_MEMORY | (needs)}
-#define BODY_ANY(function)           {#function, function, 0}
-#define BODY_ANY_IF(function, needs) {#function, function, (needs)}
+#define BODY(function)                                                                             \
+	{                                                                                          \
+#function, function, NEEDS_MEMORY                                                  \
+	}
+#define BODY_IF(function, needs)                                                                   \
+	{                                                                                          \
+#function, function, NEEDS_MEMORY | (needs)                                        \
+	}
+#define BODY_ANY(function)                                                                         \
+	{                                                                                          \
+#function, function, 0                                                             \
+	}
+#define BODY_ANY_IF(function, needs)                                                               \
+	{                                                                                          \
+#function, function, (needs)                                                       \
+	}
 
 #endif

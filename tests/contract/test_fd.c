@@ -194,6 +194,13 @@ static void closing_another_descriptor_of_the_port_changes_nothing(void **state)
 
 enum method { WAIT, WAIT_WITHOUT_SPIN, POLL, SELECT, EPOLL_LEVEL, EPOLL_EDGE, METHODS, MIXED };
 
+/* A packet that any kind carries, with a number in it. */
+struct numbered {
+	uint8_t header[PACKET_HEADER];
+	uint8_t number[sizeof(uint32_t)];
+	uint8_t rest[60 - PACKET_HEADER - sizeof(uint32_t)];
+};
+
 struct waiter {
 	struct end *end;
 	enum method method;
@@ -257,13 +264,24 @@ static bool receive_number(struct waiter *waiter, uint32_t expected)
 		if (loom_rx_space(rx) == 0 && !waiter_sleep(waiter))
 			return false;
 	}
-	memcpy(&number, frame.data, sizeof number);
+	if (frame.len != sizeof(struct numbered))
+		return false;
+	memcpy(&number, frame.data + PACKET_HEADER, sizeof number);
 	return number == expected;
+}
+
+static bool try_number(const struct end *end, uint32_t number)
+{
+	struct numbered packet;
+
+	packet_fill((uint8_t *)&packet, sizeof packet, 0);
+	memcpy(packet.number, &number, sizeof number);
+	return loom_send(&end->tx, &packet, sizeof packet) == 1;
 }
 
 static void send_number(const struct waiter *waiter, uint32_t number)
 {
-	while (loom_send(&waiter->end->tx, &number, sizeof number) != 1)
+	while (!try_number(waiter->end, number))
 		loom_tx_sync(&waiter->end->tx);
 	loom_tx_sync(&waiter->end->tx);
 }
@@ -306,18 +324,22 @@ static void ping_pong(const struct row *row, enum method near, enum method far, 
 static void no_wakeup_is_lost_in_a_long_ping_pong(void **state)
 {
 	const struct row *row = *state;
-	const unsigned rounds = row->place == PLACE_THREAD ? 100000 : 25000;
+	/* The kernel hands packets over by the block, some milliseconds at a time. */
+	const unsigned rounds = row->cable ? 500 : row->place == PLACE_THREAD ? 100000 : 25000;
 
-	for (int near = 0; near < METHODS; near++)
-		for (int far = 0; far < METHODS; far++)
+	for (enum method near = WAIT; near < METHODS; near++)
+		for (enum method far = WAIT; far < METHODS; far++)
 			ping_pong(row, near, far, scaled(rounds / (METHODS * METHODS)));
 }
 
 /* The wait and the descriptor of one port, by turns. */
 static void both_ways_of_waiting_go_together(void **state)
 {
-	ping_pong(*state, MIXED, MIXED, scaled(5000));
-	ping_pong(*state, MIXED, WAIT_WITHOUT_SPIN, scaled(5000));
+	const struct row *row = *state;
+	const unsigned rounds = row->cable ? 100 : 5000;
+
+	ping_pong(row, MIXED, MIXED, scaled(rounds));
+	ping_pong(row, MIXED, WAIT_WITHOUT_SPIN, scaled(rounds));
 }
 
 /* Receive args[1] numbers from a ring that is always empty, asleep by method args[0]. */
@@ -335,7 +357,7 @@ static void far_receive_asleep(struct end *far, const int64_t *args, struct repo
 
 static void no_wakeup_is_lost_between_a_full_sender_and_an_empty_receiver(void **state)
 {
-	for (int method = 0; method < METHODS; method++) {
+	for (enum method method = WAIT; method < METHODS; method++) {
 		const uint32_t total = scaled(20000);
 		struct pair *pair =
 		    pair_open(*state, LOOM_CONFIG(.tx_slots = 3, .spin_us = LOOM_SPIN_NONE));
@@ -343,7 +365,7 @@ static void no_wakeup_is_lost_between_a_full_sender_and_an_empty_receiver(void *
 
 		pair_far_begin(pair, far_receive_asleep, (const int64_t[4]){method, total});
 		while (sent < total) {
-			while (sent < total && loom_send(&pair->near.tx, &sent, sizeof sent) == 1)
+			while (sent < total && try_number(&pair->near, sent))
 				sent++;
 			if (loom_port_wait(pair->near.port, LOOM_TX, LONG_MS) != LOOM_TX)
 				break;

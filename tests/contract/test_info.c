@@ -168,8 +168,8 @@ static void equal_regions_have_equal_ids(void **state)
 static void drops_have_names(void **state)
 {
 	(void)state;
-	for (int a = 0; a < LOOM_DROP_REASONS; a++)
-		for (int b = 0; b < a; b++)
+	for (enum loom_drop a = LOOM_DROP_BAD_INDEX; a < LOOM_DROP_REASONS; a++)
+		for (enum loom_drop b = LOOM_DROP_BAD_INDEX; b < a; b++)
 			assert_string_not_equal(loom_drop_name(a), loom_drop_name(b));
 	assert_string_equal(loom_drop_name(LOOM_DROP_BAD_INDEX), "bad-index");
 	assert_string_equal(loom_drop_name(LOOM_DROP_REASONS), "unknown");

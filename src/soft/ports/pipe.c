@@ -106,7 +106,8 @@ static bool shape_is_sane(const struct pipe_shape *s)
 	return s->tx_rings >= 1 && s->tx_rings <= SOFT_RINGS_MAX && s->rx_rings >= 1 &&
 	       s->rx_rings <= SOFT_RINGS_MAX && s->tx_slots >= 1 && s->tx_slots <= SOFT_SLOTS_MAX &&
 	       s->rx_slots >= 1 && s->rx_slots <= SOFT_SLOTS_MAX && s->buf_size >= SOFT_BUF_MIN &&
-	       s->buf_size <= SOFT_BUF_MAX && s->num_bufs > REGION_FIRST_BUFFER;
+	       s->buf_size <= SOFT_BUF_MAX && s->buf_size % SOFT_BUF_UNIT == 0 &&
+	       s->num_bufs > REGION_FIRST_BUFFER;
 }
 
 static int create_object(const struct share *share, const struct port_request *request)
