@@ -2,8 +2,9 @@
 /*
  * How every row is measured: two workers, one per core, go through a list of short bursts. Each
  * round gives every contender one burst, in alternating order, so that what the machine does
- * meanwhile (its cores drift between near and far, others use them) meets all of them alike. A
- * round's bursts are compared with each other; medians are taken over rounds.
+ * meanwhile (its cores drift between near and far) meets all of them alike. A round's bursts are
+ * compared with each other; medians are taken over rounds. Where both workers poll, a round in
+ * which one of them lost its core to somebody else does not count, unless hardly any other is left.
  *
  *   round 0: ours floor extra │ round 1: extra floor ours │ round 2: ours floor extra │ …
  *
@@ -29,6 +30,7 @@ struct bench_turn {
 	uint64_t total __attribute__((aligned(BENCH_LINE))); /* side 0 moved so many, once closed */
 	uint32_t closed;
 	uint64_t lost __attribute__((aligned(BENCH_LINE))); /* a contender's own count */
+	uint64_t end_ns; /* when the last unit moved, if that was not when burst() returned */
 };
 
 struct bench_row;
@@ -50,6 +52,7 @@ struct bench_row {
 	unsigned rounds;
 	unsigned burst_ms;
 	unsigned floors; /* 0 means 1 */
+	bool polls;      /* both workers poll all the time */
 	bool threads;    /* workers are threads of one process, not two processes */
 	struct bench_contender contenders[BENCH_CONTENDERS];
 	const void *job; /* the program's own */
@@ -69,11 +72,17 @@ void bench_private_dir(void);
 /** Memory shared with the processes forked later. */
 void *bench_shared_memory(size_t size);
 
-/** Prints the reason (library's, if NULL) and ends this process; its parent reports failure. */
-__attribute__((noreturn, format(printf, 1, 2))) void bench_die(const char *format, ...);
+/** Prints the reason and ends this process; its parent reports failure. Macros: analysers follow them. */
+#define bench_die(...) (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), exit(1))
 
-/** "SKIP: reason" and exit status 77. */
-__attribute__((noreturn, format(printf, 1, 2))) void bench_skip(const char *format, ...);
+/** Prints "SKIP: reason" and ends with the status that means so. */
+#define bench_skip(...) (fputs("SKIP: ", stdout), printf(__VA_ARGS__), putchar('\n'), exit(77))
+
+/** A number from the command line; ends the program if it is not one in this range. */
+unsigned bench_number(const char *text, unsigned least, unsigned most);
+
+/** The core that a side is pinned to. */
+int bench_core(unsigned side);
 
 uint64_t bench_now_ns(void);
 

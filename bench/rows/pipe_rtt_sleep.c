@@ -12,7 +12,7 @@
 
 #include <pktloom.h>
 
-#include "bench.h"
+#include "../bench.h"
 
 #define LEN     60u
 #define WAIT_MS 20 /* how soon the server sees that a burst is over */
@@ -90,8 +90,8 @@ static uint64_t ours_burst(void *end, unsigned side, struct bench_turn *turn)
 		while (!ours_recv(o, &number))
 			;
 		if (number != o->sequence)
-			bench_die("packet %llu came back as %llu",
-			    (unsigned long long)o->sequence, (unsigned long long)number);
+			bench_die("packet %llu came back as %llu", (unsigned long long)o->sequence,
+			    (unsigned long long)number);
 		trips++;
 	}
 	bench_finish(turn, trips);

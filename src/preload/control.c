@@ -22,10 +22,6 @@ static int device_ioctl(struct handle *handle, unsigned long command, void *argu
 	uint64_t address = (uintptr_t)argument;
 
 	switch ((unsigned)command) { /* as the kernel, which takes 32 bits of it */
-	case NIOCTXSYNC:
-		return handle_sync(handle, true);
-	case NIOCRXSYNC:
-		return handle_sync(handle, false);
 	case NIOCCTRL:
 		return request_control(handle, address);
 	case NIOCREGIF:
@@ -37,17 +33,41 @@ static int device_ioctl(struct handle *handle, unsigned long command, void *argu
 	}
 }
 
+static int failed(int err, int saved)
+{
+	errno = err < 0 ? -err : saved;
+	return err < 0 ? -1 : 0;
+}
+
+/* From a signal handler inside a sync, nothing: that sync goes on when the handler returns. */
+static int sync_ioctl(int fd, bool tx)
+{
+	int saved = errno, err = 0;
+	bool entered;
+	struct handle *handle = table_enter(fd, &entered);
+
+	if (!handle)
+		return real()->ioctl(fd, tx ? NIOCTXSYNC : NIOCRXSYNC, NULL);
+	if (entered) {
+		err = handle->device->ops->sync(handle->device, tx);
+		handle_leave(handle);
+	}
+	return failed(err, saved);
+}
+
 static int netmap_ioctl(int fd, unsigned long command, void *argument)
 {
-	struct handle *handle = is_generic(command) ? NULL : table_get_device(fd);
+	struct handle *handle;
 	int saved = errno, err;
 
+	if ((unsigned)command == NIOCTXSYNC || (unsigned)command == NIOCRXSYNC)
+		return sync_ioctl(fd, (unsigned)command == NIOCTXSYNC);
+	handle = is_generic(command) ? NULL : table_get_device(fd);
 	if (!handle)
 		return real()->ioctl(fd, command, argument);
 	err = device_ioctl(handle, command, argument);
 	handle_put(handle);
-	errno = err < 0 ? -err : saved;
-	return err < 0 ? -1 : 0;
+	return failed(err, saved);
 }
 
 INTERPOSE(int, ioctl, (int fd, unsigned long command, ...))

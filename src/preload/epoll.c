@@ -107,7 +107,7 @@ static int nested_ctl(
 
 INTERPOSE(int, epoll_ctl, (int epfd, int operation, int fd, struct epoll_event *event))
 {
-	struct handle *target = preload_inside ? NULL : table_get(fd), *set;
+	struct handle *target = table_get(fd), *set;
 	int result;
 
 	if (!target) {
@@ -281,7 +281,7 @@ static bool is_plain(int epfd, int room)
 {
 	const struct handle *set = table_peek(epfd);
 
-	if (!set || room <= 0 || preload_inside)
+	if (!set || room <= 0)
 		return true;
 	return preload_alone() && (handle_none() || !interests_any(set));
 }

@@ -8,12 +8,6 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-#if defined(__has_include)
-#if __has_include(<sys/single_threaded.h>)
-#include <sys/single_threaded.h>
-#define KNOWS_THREADS 1
-#endif
-#endif
 
 #include "../os/os.h"
 #include "interests.h"
@@ -62,15 +56,6 @@ void preload_unlock(const struct guard *guard)
 bool preload_is_ours(void)
 {
 	return getpid() == process;
-}
-
-bool preload_alone(void)
-{
-#ifdef KNOWS_THREADS
-	return __libc_single_threaded;
-#else
-	return false;
-#endif
 }
 
 static struct guard fork_guard;
@@ -164,24 +149,38 @@ bool handle_try_get(struct handle *handle)
 	return true;
 }
 
+/* Who is inside without a reference leaves first; from a handler that interrupted him, he does it. */
+static bool close_device(struct handle *h)
+{
+	struct guard guard;
+
+	guard_enter(&guard);
+	if (!handle_enter(h)) {
+		h->doomed = true;
+		guard_leave(&guard);
+		return false;
+	}
+	h->doomed = false;
+	h->device->ops->close(h->device);
+	h->device = NULL;
+	handle_release(h);
+	guard_leave(&guard);
+	return true;
+}
+
 /* Nobody can find the handle any more; whoever tries gets no reference. */
-static void destroy(struct handle *h)
+void handle_destroy(struct handle *h)
 {
 	struct guard guard;
 	int saved = errno;
 
-	guard_enter(&guard);
-	preload_inside++;
-	if (h->device)
-		h->device->ops->close(h->device);
-	preload_inside--;
+	if (h->device && !close_device(h))
+		return;
+	preload_lock(&guard);
 	if (h->interests)
 		interests_free(h->interests);
-	guard_leave(&guard);
-	preload_lock(&guard);
-	if (h->kind == HANDLE_DEVICE)
+	else
 		__atomic_sub_fetch(&handle_devices, 1, __ATOMIC_RELAXED);
-	h->device = NULL;
 	h->interests = NULL;
 	__atomic_add_fetch(&h->generation, 1, __ATOMIC_RELAXED);
 	h->next_free = unused;
@@ -193,7 +192,7 @@ static void destroy(struct handle *h)
 void handle_put(struct handle *handle)
 {
 	if (__atomic_sub_fetch(&handle->references, 1, __ATOMIC_ACQ_REL) == 0)
-		destroy(handle);
+		handle_destroy(handle);
 }
 
 struct handle_id handle_id(struct handle *handle)
@@ -226,22 +225,12 @@ static void wait_for_owner(unsigned round)
 		nanosleep(&moment, NULL);
 }
 
-/*
- * Cancellation waits until the thread has left: the device reads and writes descriptors.
- *
- * False: this thread is inside already, and now in a signal handler that interrupted it.
- */
-static bool enter(struct handle *h)
+void handle_enter_shared(struct handle *h, uintptr_t self)
 {
-	uintptr_t self = (uintptr_t)pthread_self(), owner = 0;
-	int cancel_state = 0;
+	uintptr_t owner = 0;
+	int cancel_state;
 
-	if (__atomic_load_n(&h->owner, __ATOMIC_RELAXED) == self)
-		return false;
-	if (!preload_alone())
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-	else
-		cancel_state = -1;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	for (unsigned round = 0; !__atomic_compare_exchange_n(
 		 &h->owner, &owner, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 	     round++) {
@@ -249,30 +238,6 @@ static bool enter(struct handle *h)
 		owner = 0;
 	}
 	h->cancel_state = cancel_state;
-	preload_inside++;
-	return true;
-}
-
-static void leave(struct handle *h)
-{
-	int cancel_state = h->cancel_state, unneeded;
-
-	preload_inside--;
-	__atomic_store_n(&h->owner, 0, __ATOMIC_RELEASE);
-	if (cancel_state >= 0)
-		pthread_setcancelstate(cancel_state, &unneeded);
-}
-
-/* From a signal handler inside a sync: that sync goes on when the handler returns. */
-int handle_sync(struct handle *handle, bool tx)
-{
-	int err;
-
-	if (!enter(handle))
-		return 0;
-	err = handle->device->ops->sync(handle->device, tx);
-	leave(handle);
-	return err;
 }
 
 /* A sync loop runs inside its START until another thread sends STOP, so these two exclude nobody. */
@@ -294,9 +259,9 @@ int handle_control(struct handle *handle, struct nmreq_header *header)
 		return err;
 	}
 	guard_enter(&guard);
-	if (enter(handle)) {
+	if (handle_enter(handle)) {
 		err = handle->device->ops->control(handle->device, header);
-		leave(handle);
+		handle_leave(handle);
 	}
 	guard_leave(&guard);
 	return err;
@@ -308,9 +273,9 @@ int handle_map_at(struct handle *handle, void *at, size_t len, int prot, int fla
 	int err = -EBUSY;
 
 	guard_enter(&guard);
-	if (enter(handle)) {
+	if (handle_enter(handle)) {
 		err = handle->device->ops->map_at(handle->device, at, len, prot, flags, offset);
-		leave(handle);
+		handle_leave(handle);
 	}
 	guard_leave(&guard);
 	return err;
@@ -349,23 +314,10 @@ static short device_events(short events)
 	return (short)((events & IN ? POLLIN : 0) | (events & OUT ? POLLOUT : 0));
 }
 
-static int look_inside(struct handle *handle, short events, uint64_t *out)
+short handle_look_inside(struct handle *handle, short events)
 {
 	struct device *device = handle->device;
-	int found;
-
-	if (!enter(handle))
-		return 0;
-	found = device->ops->poll(device, device_events(events), 0);
-	if (out)
-		*out = tails(device, events);
-	leave(handle);
-	return found;
-}
-
-short handle_look(struct handle *handle, short events, uint64_t *tails_out)
-{
-	int found = look_inside(handle, events, tails_out);
+	int found = device->ops->poll(device, device_events(events), 0);
 	short answer = 0;
 
 	if (found < 0 || (found & POLLERR))
@@ -377,13 +329,26 @@ short handle_look(struct handle *handle, short events, uint64_t *tails_out)
 	return answer;
 }
 
+short handle_look(struct handle *handle, short events, uint64_t *tails_out)
+{
+	short found;
+
+	if (!handle_enter(handle))
+		return 0;
+	found = handle_look_inside(handle, events);
+	if (tails_out)
+		*tails_out = tails(handle->device, events);
+	handle_leave(handle);
+	return found;
+}
+
 int handle_arm(struct handle *handle, short events, struct pollfd *out, unsigned room)
 {
 	int n = -EAGAIN;
 
-	if (enter(handle)) {
+	if (handle_enter(handle)) {
 		n = handle->device->ops->arm(handle->device, device_events(events), out, room);
-		leave(handle);
+		handle_leave(handle);
 	}
 	return n;
 }

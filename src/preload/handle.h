@@ -12,6 +12,7 @@
 #define PRELOAD_HANDLE_H
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,7 +29,8 @@ struct handle {
 	uint32_t descriptors; /* how many of the references are descriptors */
 	uint32_t generation;
 	uintptr_t owner;             /* the thread that is inside the device, 0: none */
-	int cancel_state;            /* the owner's */
+	int cancel_state;            /* the owner's; -1: it was alone */
+	bool doomed;                 /* given up by a signal handler that interrupted the owner */
 	bool mixed;                  /* HANDLE_EPOLL: the kernel's part may hold something, */
 	bool turn;                   /* … whose turn it is where there is room for one event, */
 	uint32_t interested;         /* … and how much there is in ours */
@@ -80,8 +82,14 @@ extern _Thread_local unsigned preload_inside __attribute__((tls_model("initial-e
 /** Whether this is the process that the structs speak of, not a vfork() child in its memory. */
 bool preload_is_ours(void);
 
+/* <sys/single_threaded.h>; C libraries that do not have it are taken to have threads. */
+extern char __libc_single_threaded __attribute__((weak));
+
 /** Whether no other thread can be there. */
-bool preload_alone(void);
+static inline bool preload_alone(void)
+{
+	return &__libc_single_threaded && __libc_single_threaded;
+}
 
 /** A new handle with one reference, the caller's. Takes over the device or the interests. */
 struct handle *handle_new(
@@ -106,8 +114,50 @@ bool handle_find(const struct handle_id *id, struct handle **out);
 
 /* ---- calls into the device, one thread at a time ---- */
 
-/** NIOCTXSYNC, NIOCRXSYNC: 0 or a negative errno. */
-int handle_sync(struct handle *handle, bool tx);
+void handle_enter_shared(struct handle *handle, uintptr_t self);
+void handle_destroy(struct handle *handle);
+
+/**
+ * Be the one thread inside the device; cancellation waits until it has left, for devices read and
+ * write descriptors. Who is inside needs no reference: the device is not closed before he has left.
+ *
+ * @return false: this thread is inside already, and now in a signal handler that interrupted it
+ */
+static inline bool handle_enter(struct handle *h)
+{
+	uintptr_t self = (uintptr_t)&preload_inside;
+
+	if (__atomic_load_n(&h->owner, __ATOMIC_RELAXED) == self)
+		return false;
+	if (preload_alone()) {
+		h->cancel_state = -1;
+		__atomic_store_n(&h->owner, self, __ATOMIC_RELAXED);
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	} else {
+		handle_enter_shared(h, self);
+	}
+	preload_inside++;
+	return true;
+}
+
+static inline void handle_release(struct handle *h)
+{
+	int cancel_state = h->cancel_state, unneeded;
+
+	preload_inside--;
+	__atomic_store_n(&h->owner, 0, __ATOMIC_RELEASE);
+	if (cancel_state >= 0)
+		pthread_setcancelstate(cancel_state, &unneeded);
+}
+
+static inline void handle_leave(struct handle *h)
+{
+	bool doomed = h->doomed;
+
+	handle_release(h);
+	if (__builtin_expect(doomed, 0))
+		handle_destroy(h);
+}
 
 int handle_control(struct handle *handle, struct nmreq_header *header);
 
@@ -121,6 +171,9 @@ int handle_map_at(struct handle *handle, void *at, size_t len, int prot, int fla
  * @return those of the events that are there, and POLLERR
  */
 short handle_look(struct handle *handle, short events, uint64_t *tails);
+
+/** The same for who is inside already. */
+short handle_look_inside(struct handle *handle, short events);
 
 /** device_ops.arm. */
 int handle_arm(struct handle *handle, short events, struct pollfd *out, unsigned room);

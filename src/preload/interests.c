@@ -259,6 +259,7 @@ static void watch_device(const struct interest *interest, struct source *source)
 }
 
 /* Whatever reference handle_find() gives goes into the wait, which puts it when no lock is held. */
+/* NOLINTNEXTLINE(misc-no-recursion): the kernel lets instances be nested five deep, and no deeper */
 static int watch_one(const struct interest *interest, struct wait *wait, uint32_t index)
 {
 	struct handle *handle;
@@ -283,6 +284,7 @@ static int watch_one(const struct interest *interest, struct wait *wait, uint32_
 }
 
 /* Sets inside sets are locked from the outside in; the kernel has refused circles (ELOOP). */
+/* NOLINTNEXTLINE(misc-no-recursion): as above */
 static int watch(struct handle *set, struct wait *wait, uint32_t index)
 {
 	struct interests *in = set->interests;

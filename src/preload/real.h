@@ -57,6 +57,7 @@
 	    (int, struct epoll_event *, int, const struct timespec *, const sigset_t *))
 /* clang-format on */
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration, not an expression */
 #define REAL_FIELD(type, name, arguments) type(*name) arguments;
 struct real {
 	REAL_FUNCTIONS(REAL_FIELD)

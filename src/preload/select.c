@@ -110,7 +110,7 @@ static int select_any(const struct sets *s, uint64_t deadline, const sigset_t *m
 
 static bool concerns(const struct sets *s)
 {
-	if (preload_inside || (handle_none() && preload_alone()))
+	if (handle_none() && preload_alone())
 		return false;
 	for (int fd = 0; fd < s->n; fd++)
 		if (watch_is_ours(fd) && wanted(s, fd))

@@ -34,6 +34,25 @@ struct handle *table_get(int fd);
 struct handle *table_get_device(int fd);
 
 /**
+ * Enter the device of a netmap descriptor, for a moment and without a reference (handle_enter()).
+ *
+ * @param entered  out: false if this thread is inside already, below the signal handler that it is in
+ * @return NULL if it is not a netmap descriptor
+ */
+static inline struct handle *table_enter(int fd, bool *entered)
+{
+	struct handle *h;
+
+	while ((h = table_peek(fd)) && h->kind == HANDLE_DEVICE) {
+		*entered = handle_enter(h);
+		if (!*entered || table_peek(fd) == h)
+			return h;
+		handle_leave(h); /* closed, and perhaps opened anew, before we were inside */
+	}
+	return NULL;
+}
+
+/**
  * fd is a descriptor of the handle from now on, whatever it was before.
  *
  * @return false: the number is too high

@@ -99,6 +99,30 @@ static int arm_range(struct ring *rings, const struct soft_range *bound, struct 
 	return 0;
 }
 
+/*
+ * TX rings with slots that the system did not take yet: a wait for packets must not outlast the
+ * chance to send what may be their cause. What else such a ring has to say is of no interest here.
+ */
+static int arm_pending(struct ring *rings, const struct soft_range *bound, struct pollfd *out,
+    unsigned room, unsigned *n)
+{
+	for (uint32_t i = bound->first; i < bound->end; i++) {
+		struct pollfd wake = {.fd = -1};
+		int news = 0;
+
+		if (rings[i].hwcur != rings[i].rhead)
+			news = rings[i].port->kind->arm(&rings[i], &wake);
+		if (news < 0)
+			return news;
+		if (news > 0 || wake.fd < 0)
+			continue;
+		if (*n < room)
+			out[*n] = wake;
+		++*n;
+	}
+	return 0;
+}
+
 int soft_arm(struct device *device, short events, struct pollfd *out, unsigned room)
 {
 	struct soft *soft = (struct soft *)(void *)device;
@@ -112,6 +136,8 @@ int soft_arm(struct device *device, short events, struct pollfd *out, unsigned r
 		err = arm_range(port->rx, &soft->rx, out, room, &n);
 	if (!err && (events & POLLOUT))
 		err = arm_range(port->tx, &soft->tx, out, room, &n);
+	else if (!err && !(soft->flags & NR_NO_TX_POLL))
+		err = arm_pending(port->tx, &soft->tx, out, room, &n);
 	if (err && err != -EAGAIN)
 		return error_set(
 		    err, "cannot make a wakeup for \"%s\" (descriptors used up?)", port->name);

@@ -74,10 +74,7 @@ static int port_open(
 static int interface_open(
     const struct port_request *request, char *tried, size_t tried_size, struct port **out)
 {
-	int err = error_set(-EOPNOTSUPP,
-	    "no port kind of this build serves the interface \"%s\" (built without the packet "
-	    "kind)",
-	    request->name);
+	int err = 0;
 
 	for (size_t i = 0; i < sizeof interface_kinds / sizeof interface_kinds[0]; i++) {
 		const struct port_kind *kind =
@@ -92,6 +89,12 @@ static int interface_open(
 		snprintf(tried + used, tried_size - used, "%s%s: %s", used ? "; " : "", kind->name,
 		    loom_error());
 	}
+	if (!err)
+		return error_set(-EOPNOTSUPP,
+		    "no port kind of this build serves the interface \"%s\" (built without the "
+		    "packet "
+		    "kind)",
+		    request->name);
 	return err;
 }
 

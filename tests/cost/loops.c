@@ -242,10 +242,10 @@ static void emptied(const char *name, uint64_t bytes, bool payload)
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 1 ? atoi(argv[1]) : 1;
+	unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1;
 
 	open_loop();
-	for (int i = 0; i < rounds; i++) {
+	for (unsigned i = 0; i < rounds; i++) {
 		raw_tx(tx.ring, packet_out);
 		filled();
 		emptied("raw", raw_rx(rx.ring, packet_in), true);
@@ -265,7 +265,7 @@ int main(int argc, char **argv)
 		filled();
 		emptied("batch_bare", batch_rx_bare(&rx), false);
 	}
-	printf("%u\n", packets * (unsigned)rounds);
+	printf("%u\n", packets * rounds);
 	loom_close(port);
 	return 0;
 }

@@ -73,7 +73,9 @@ static void *message_end(struct message *m)
 	return (uint8_t *)m + NLMSG_ALIGN(m->header.nlmsg_len);
 }
 
-/* Append an attribute; what it contains may be appended after it, and closed with attribute_end(). */
+/*
+ * Append an attribute; what it contains may be appended after it, and closed with attribute_end().
+ */
 static struct rtattr *attribute(struct message *m, unsigned type, const void *data, size_t len)
 {
 	struct rtattr *a = message_end(m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A network of the test's own: a namespace that dies with the process, virtual cables in it. Nothing
- * outside it is touched.
+ * A network of the test's own: a namespace that dies with the process, virtual cables in it.
+ * Nothing outside it is touched.
  *
  * Functions return 0 or a negative errno.
  */
@@ -12,8 +12,8 @@
 
 /**
  * Move the calling process, which must have one thread only, to a new network namespace; without
- * privileges, to a new user namespace as well, as its root. On failure nothing has changed, or (with
- * -EXDEV) the process is in a namespace that it cannot use.
+ * privileges, to a new user namespace as well, as its root. On failure nothing has changed, or
+ * (with -EXDEV) the process is in a namespace that it cannot use.
  */
 int netns_enter(void);
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The packet kind makes packets look as on a wire: what the kernel took off or left to hardware is put
- * back; what the host sends by the interface is not received from it.
+ * The packet kind makes packets look as on a wire: what the kernel took off or left to hardware is
+ * put back; what the host sends by the interface is not received from it.
  */
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "wire.h"
@@ -126,24 +127,22 @@ static void a_completed_checksum_is_never_zero(void **state)
 	close(fd);
 }
 
-/* As a driver would hand it over: a frame whose 16 bits at start + 6 lack the sum from start on. */
-static void send_without_checksum(const uint8_t *frame, uint16_t len, uint16_t start)
+/* Send as a guest's driver would: what the header says is left to be done. */
+static void send_unfinished(struct virtio_net_hdr header, const uint8_t *frame, size_t len)
 {
-	struct virtio_net_hdr header = {
-	    .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = start, .csum_offset = 6};
 	const struct sockaddr_ll to = {
 	    .sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(NEAR)};
+	struct iovec parts[] = {{&header, sizeof header}, {(void *)(uintptr_t)frame, len}};
+	const struct msghdr message = {.msg_name = (void *)(uintptr_t)&to,
+	    .msg_namelen = sizeof to,
+	    .msg_iov = parts,
+	    .msg_iovlen = 2};
 	const int on = 1;
 	int fd = socket(AF_PACKET, SOCK_RAW, 0);
-	uint8_t packet[sizeof header + 256];
 
-	assert_true(fd >= 0 && len <= 256);
-	memcpy(packet, &header, sizeof header);
-	memcpy(packet + sizeof header, frame, len);
+	assert_true(fd >= 0);
 	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on), 0);
-	assert_int_equal(
-	    sendto(fd, packet, sizeof header + len, 0, (const struct sockaddr *)&to, sizeof to),
-	    (ssize_t)sizeof header + len);
+	assert_int_equal(sendmsg(fd, &message, 0), (ssize_t)(sizeof header + len));
 	close(fd);
 }
 
@@ -158,13 +157,68 @@ static void a_checksum_is_completed_behind_a_tag_too(void **state)
 	packet_fill(sent, sizeof sent, 1);
 	memcpy(sent + 12, tag, sizeof tag);
 	sent[36] = sent[37] = 0;
-	send_without_checksum(sent, sizeof sent, 30);
+	send_unfinished(
+	    (struct virtio_net_hdr){
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 30, .csum_offset = 6},
+	    sent, sizeof sent);
 	do
 		host_next(&wire->far, &frame);
 	while (frame.len != sizeof sent);
 	assert_memory_equal(frame.data, sent, 36);
 	assert_memory_equal(frame.data + 38, sent + 38, sizeof sent - 38);
 	assert_int_equal(internet_sum(0, frame.data + 30, sizeof sent - 30), 0xffff);
+}
+
+/* ---- packets that are several ---- */
+
+#define SEGMENTED_LEN (14u + 20 + 20 + 8000)
+
+/* A TCP packet that is to be cut to pieces of 1,448 bytes, which no veth does. */
+static void send_segmented(uint8_t *frame)
+{
+	static const uint8_t headers[] = {0x08, 0x00, 0x45, 0, (SEGMENTED_LEN - 14) >> 8,
+	    (SEGMENTED_LEN - 14) & 0xff, 0, 0, 0, 0, 64, IPPROTO_TCP, 0, 0, 10, 0, 0, 1, 10, 0, 0,
+	    2, 0x10, 0, 0x10, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0};
+
+	packet_fill(frame, SEGMENTED_LEN, 1);
+	memcpy(frame + 12, headers, sizeof headers);
+	send_unfinished((struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+			    .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+			    .gso_size = 1448,
+			    .hdr_len = 54,
+			    .csum_start = 34,
+			    .csum_offset = 16},
+	    frame, SEGMENTED_LEN);
+}
+
+static void a_packet_of_several_segments_is_oversized(void **state)
+{
+	static uint8_t sent[SEGMENTED_LEN];
+	struct wire *wire = *state;
+
+	wire_open(wire);
+	send_segmented(sent);
+	end_send(&wire->near, 2, 60);
+	end_flush(&wire->near);
+	end_expect(&wire->far, 2, 60);
+	assert_int_equal(end_rx_drops(&wire->far, LOOM_DROP_OVERSIZED), 1);
+	assert_int_equal(end_rx_drops(&wire->far, LOOM_DROP_NO_ROOM), 0);
+}
+
+static void a_packet_of_several_segments_comes_whole_where_buffers_are_large(void **state)
+{
+	static uint8_t sent[SEGMENTED_LEN];
+	struct wire *wire = *state;
+	struct loom_frame frame;
+
+	end_open(&wire->far, FAR, LOOM_CONFIG(.buffer_size = 65472));
+	send_segmented(sent);
+	do
+		host_next(&wire->far, &frame);
+	while (frame.len != SEGMENTED_LEN);
+	assert_memory_equal(frame.data, sent, 50);
+	assert_memory_equal(frame.data + 52, sent + 52, SEGMENTED_LEN - 52);
+	assert_int_equal(internet_sum(0, frame.data + 34, SEGMENTED_LEN - 34), 0xffff);
 }
 
 /* ---- the other direction ---- */
@@ -196,6 +250,8 @@ int main(void)
 	    WIRE_TEST(checksums_that_the_host_left_to_hardware_are_completed),
 	    WIRE_TEST(a_completed_checksum_is_never_zero),
 	    WIRE_TEST(a_checksum_is_completed_behind_a_tag_too),
+	    WIRE_TEST(a_packet_of_several_segments_is_oversized),
+	    WIRE_TEST(a_packet_of_several_segments_comes_whole_where_buffers_are_large),
 	    WIRE_TEST(what_leaves_by_the_interface_is_not_received_from_it),
 	};
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the tests of interface ports share: a cable between "loom0" and "loom1" in a namespace of the
- * test's own, and ports on its ends. Everything asserts; everything that waits gives up in seconds.
+ * What the tests of interface ports share: a cable between "loom0" and "loom1" in a namespace of
+ * the test's own, and ports on its ends. Everything asserts; everything that waits gives up in
+ * seconds.
  */
 #ifndef E2E_WIRE_H
 #define E2E_WIRE_H
@@ -32,7 +33,7 @@ int wire_run(const char *name, const struct CMUnitTest *tests, size_t n);
 
 #define WIRE_TEST(function)                                                                        \
 	{                                                                                          \
-		.name = #function, .test_func = function, .setup_func = wire_setup,                \
+		.name = #function, .test_func = (function), .setup_func = wire_setup,              \
 		.teardown_func = wire_teardown                                                     \
 	}
 int wire_setup(void **state); /* *state: a struct wire without ports, the cable plugged in */

@@ -171,13 +171,13 @@ static void victim_acts(struct victim *victim, uint8_t verb, uint8_t how)
 
 	switch (verb % 10) {
 	case 0:
-		loom_send(&victim->tx, data, how % 3 ? how : how * 16u);
+		loom_send(&victim->tx, data, how % 3 ? how : (size_t)how * 16);
 		break;
 	case 1:
 		receive(victim);
 		break;
 	case 2:
-		receive_copies(victim, how * 4u);
+		receive_copies(victim, (size_t)how * 4);
 		break;
 	case 3:
 		peek(victim, how);
@@ -242,7 +242,8 @@ static void peer_writes_index(const struct peer *peer, struct input *input)
 {
 	uint8_t where = input_u8(input);
 	uint32_t value = nasty(input);
-	off_t at = (off_t)os_page_size() + where / 2 % 4 * 128 + where % 2 * 4;
+	off_t line = where / 2 % 4, word = where % 2;
+	off_t at = (off_t)os_page_size() + line * 128 + word * 4;
 
 	peer_write(peer, at, &value, sizeof value);
 }
@@ -251,16 +252,16 @@ static void peer_writes_index(const struct peer *peer, struct input *input)
 static void peer_writes_slot(const struct peer *peer, struct input *input)
 {
 	uint8_t where = input_u8(input), field = input_u8(input);
-	off_t at = (off_t)os_page_size() * (2 + where / 16 % 2) + where % 16 * 16;
+	off_t page = 2 + where / 16 % 2, slot = where % 16;
+	off_t at = (off_t)os_page_size() * page + slot * 16;
 	uint32_t value = nasty(input);
 
+	if (field & 0x80)
+		value = NS_MOREFRAG;
 	if (field % 3 == 0)
 		peer_write(peer, at, &value, 4);
-	else if (field % 3 == 1)
-		peer_write(peer, at + 4, &value, 2);
 	else
-		peer_write(peer, at + 6,
-		    field & 0x80 ? (const uint16_t[]){NS_MOREFRAG} : (const void *)&value, 2);
+		peer_write(peer, at + (field % 3 == 1 ? 4 : 6), &value, 2);
 }
 
 static void peer_writes_anywhere(const struct peer *peer, struct input *input)
@@ -276,7 +277,7 @@ static void peer_writes_header(const struct peer *peer, struct input *input)
 	uint8_t where = input_u8(input);
 	uint32_t value = nasty(input);
 
-	peer_write(peer, where % 16 * 4, &value, sizeof value);
+	peer_write(peer, where & 0x3c, &value, sizeof value);
 }
 
 /* Truncation while it is mapped is out of scope, as is the kernel's answer to it. */
@@ -336,8 +337,8 @@ static void good_before_bad(struct victim *victim, struct peer *peer, struct inp
 			peer_writes_index(peer, input);
 		} else {
 			/* The slave's TX slots are the second page of slots. */
-			off_t at = (off_t)os_page_size() * 3 + k * 16 +
-				   input_u8(input) % (16 * (SLOTS - k));
+			off_t slot = k + input_u8(input) / 16 % (SLOTS - k);
+			off_t at = (off_t)os_page_size() * 3 + slot * 16;
 			uint32_t value = nasty(input);
 
 			peer_write(peer, at, &value, sizeof value);
@@ -354,9 +355,9 @@ static void good_before_bad(struct victim *victim, struct peer *peer, struct inp
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input input = {bytes, size};
+	struct input input = {data, size};
 	struct victim victim;
 	struct peer peer;
 	bool orderly = input_u8(&input) % 4 == 0;

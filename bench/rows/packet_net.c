@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "packet_net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <sched.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../bench.h"
+
+#define ETHERTYPE_EXPERIMENT 0x88b5
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t len = (ssize_t)strlen(text);
+	bool good = fd >= 0 && write(fd, text, (size_t)len) == len;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* Root makes the namespace directly; others inside a user namespace, where they are root. */
+static void leave(void)
+{
+	unsigned uid = (unsigned)geteuid(), gid = (unsigned)getegid();
+	char map[32];
+
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) == 0)
+		return;
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) != 0)
+		bench_skip("a network namespace is needed: %s", strerror(errno));
+	write_file("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof map, "0 %u 1", uid);
+	if (!write_file("/proc/self/uid_map", map))
+		bench_skip("a user namespace is needed: %s", strerror(errno));
+	snprintf(map, sizeof map, "0 %u 1", gid);
+	write_file("/proc/self/gid_map", map);
+}
+
+static void run(const char *const argv[])
+{
+	pid_t pid;
+	int status;
+
+	if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0)
+		bench_skip("%s(8) is needed", argv[0]);
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		bench_die("%s %s %s failed", argv[0], argv[1], argv[2]);
+}
+
+static void make_pair(unsigned pair)
+{
+	char a[8], b[8];
+
+	net_name(a, 0, pair);
+	net_name(b, 1, pair);
+	run((const char *const[]){"ip", "link", "add", a, "type", "veth", "peer", "name", b, NULL});
+	run((const char *const[]){"ip", "link", "set", a, "up", NULL});
+	run((const char *const[]){"ip", "link", "set", b, "up", NULL});
+}
+
+void net_make_pairs(unsigned n)
+{
+	leave();
+	/* The host's view of /sys lists the host's interfaces. */
+	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	if (mount("sysfs", "/sys", "sysfs", 0, NULL) != 0)
+		bench_skip("cannot mount /sys in a namespace: %s", strerror(errno));
+	/* No router solicitations among the packets; there may be no IPv6 at all. */
+	write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	for (unsigned pair = 0; pair < n; pair++)
+		make_pair(pair);
+}
+
+int net_index(const char *name)
+{
+	unsigned index = if_nametoindex(name);
+
+	if (index == 0)
+		bench_die("no interface %s: %s", name, strerror(errno));
+	return (int)index;
+}
+
+uint64_t net_received(const char *name)
+{
+	char path[64], line[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof path, "/sys/class/net/%s/statistics/rx_packets", name);
+	file = fopen(path, "re");
+	if (!file || !fgets(line, sizeof line, file))
+		bench_die("cannot read %s", path);
+	fclose(file);
+	return strtoull(line, NULL, 10);
+}
+
+int net_sender(const char *name)
+{
+	const struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = net_index(name)};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1;
+
+	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof on) != 0 ||
+	    bind(fd, (const struct sockaddr *)&to, sizeof to) != 0)
+		bench_die("cannot make a packet socket on %s: %s", name, strerror(errno));
+	return fd;
+}
+
+void net_frame(uint8_t *frame, uint32_t len)
+{
+	const uint16_t type = htons(ETHERTYPE_EXPERIMENT);
+
+	memset(frame, 0x02, len); /* locally administered, unicast: from 02:02:… to itself */
+	memcpy(frame + offsetof(struct ethhdr, h_proto), &type, sizeof type);
+}

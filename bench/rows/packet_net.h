@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A network namespace of the bench's own, with veth pairs that nobody else sees. */
+#ifndef BENCH_PACKET_NET_H
+#define BENCH_PACKET_NET_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#define NET_FRAME_MAX 1514u
+
+/** Leave for a fresh namespace and make pairs a0–b0, a1–b1, …; skips if that is not allowed here. */
+void net_make_pairs(unsigned n);
+
+/** "a0", "b1": side 0 or 1 of a pair. Writes at most 8 bytes. */
+static inline void net_name(char name[8], unsigned side, unsigned pair)
+{
+	snprintf(name, 8, "%c%u", side == 0 ? 'a' : 'b', pair % 10);
+}
+
+int net_index(const char *name);
+
+/** Packets that an interface has received. */
+uint64_t net_received(const char *name);
+
+/** A packet socket that sends past the queueing discipline. */
+int net_sender(const char *name);
+
+/** An Ethernet frame of an experimental type, which no protocol takes. */
+void net_frame(uint8_t *frame, uint32_t len);
+
+#endif
