@@ -38,9 +38,13 @@
 extern "C" {
 #endif
 
-/* The library compiles every inline once more as a function, for other languages (src/port/exports.c). */
+/*
+ * Static in programs, so that what a compiler does not inline is the program's own (its -DLOOM_DEBUG, its
+ * version of these headers). src/port/exports.c has every inline once more as a function, for other
+ * languages.
+ */
 #ifndef LOOM_INLINE
-#define LOOM_INLINE inline
+#define LOOM_INLINE static inline
 #endif
 
 #define LOOM_UNLIKELY(x) __builtin_expect(!!(x), 0)

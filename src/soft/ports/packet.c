@@ -3,8 +3,8 @@
  * packet: an interface of this machine, through AF_PACKET. The host goes on seeing its traffic, so
  * there are no host rings. Several RX rings share the traffic by flow (PACKET_FANOUT).
  *
- * An interface that is down can be opened: syncs say -ENETDOWN until it is up. One that goes away stays
- * away, whatever comes by its name later.
+ * An interface that is down can be opened: syncs say -ENETDOWN until it is up. One that goes away
+ * stays away, whatever comes by its name later.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -151,36 +151,47 @@ static struct packet *packet_new(uint32_t num_tx, uint32_t num_rx)
 }
 
 /* The interface's index and flags by its name; false: there is none. */
-static bool interface_ask(const char *name, int *index, short *flags)
+/* 0, -ENODEV without such an interface, or why that could not be found out. */
+static int interface_ask(const char *name, int *index, short *flags)
 {
 	struct ifreq request = {0};
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool found;
+	int err = 0;
 
+	if (fd < 0)
+		return -errno;
 	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
-	found = strcmp(request.ifr_name, name) == 0 && ioctl(fd, SIOCGIFINDEX, &request) == 0;
+	if (strcmp(request.ifr_name, name) != 0)
+		err = -ENODEV; /* too long to be one */
+	if (!err && ioctl(fd, SIOCGIFINDEX, &request) != 0)
+		err = -errno;
 	*index = request.ifr_ifindex;
-	found = found && ioctl(fd, SIOCGIFFLAGS, &request) == 0;
+	if (!err && ioctl(fd, SIOCGIFFLAGS, &request) != 0)
+		err = -errno;
 	*flags = request.ifr_flags;
-	if (fd >= 0)
-		close(fd);
-	return found;
+	close(fd);
+	return err;
 }
 
 static int request_check(const struct port_request *request, int *interface)
 {
 	short flags;
+	int err;
 
 	if (request->host_tx_rings || request->host_rx_rings)
 		return error_set(-EOPNOTSUPP,
 		    "port \"%s\": AF_PACKET has no host rings, the host keeps its own way to the "
 		    "interface; leave out '^', '*' and host-rings",
 		    request->name);
-	if (!interface_ask(request->ident, interface, &flags))
+	err = interface_ask(request->ident, interface, &flags);
+	if (err == -ENODEV)
 		return error_set(-ENXIO,
 		    "port \"%s\": there is no interface \"%s\" in this network namespace (\"ip "
 		    "link\" lists them)",
 		    request->name, request->ident);
+	if (err)
+		return error_set(err, "port \"%s\": cannot look for the interface \"%s\": %s",
+		    request->name, request->ident, strerror(-err));
 	if (flags & IFF_LOOPBACK) /* netmap refuses it with this error, too */
 		return error_set(-EINVAL,
 		    "port \"%s\": a loopback interface has no link; use \"loop:\" or a pipe",

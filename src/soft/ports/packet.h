@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The parts of the packet kind: packet_rx.c and packet_tx.c move packets, packet.c opens and closes.
+ * The packet kind's parts: packet_rx.c and packet_tx.c move packets, packet.c opens and closes.
  *
  * Every ring has a socket of its own, so that rings can be synced by different threads, and so that
  * an error that the receive path met is not handed to a sender.
@@ -42,7 +42,7 @@ struct packet_tx {
 
 /* packet.c */
 
-/** Whether the interface that a socket is bound to is up; -ENETDOWN, and what can be done, if not. */
+/** Whether the interface of a bound socket is up; if not, -ENETDOWN and what can be done. */
 int packet_link_check(const struct port *port, int fd);
 
 /** setsockopt() on the level of AF_PACKET. */

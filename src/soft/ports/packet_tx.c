@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sending through AF_PACKET: sendmmsg straight from the slots' buffers, past the queueing discipline. A
- * mapped TX ring would cost a copy and is no faster (bench/rows/packet_tx).
+ * Sending through AF_PACKET: sendmmsg straight from the slots' buffers, past the queueing
+ * discipline. A mapped TX ring would cost a copy and is no faster (bench/rows/packet_tx).
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -46,8 +46,8 @@ static enum described describe(struct ring *r, uint32_t *at, struct iovec **part
 }
 
 /*
- * Describe whole packets from hwcur on as messages, up to a bad or an unfinished one; how many. What
- * stands before a bad one has to leave first, so that one is only marked here.
+ * Describe whole packets from hwcur on as messages, up to a bad or an unfinished one; how many.
+ * What stands before a bad one has to leave first, so that one is only marked here.
  */
 static unsigned gather(struct ring *r, struct packet_tx *tx)
 {
@@ -85,7 +85,10 @@ static void pass(struct ring *r, struct packet_tx *tx)
 	tx->skip = flags & NS_MOREFRAG ? r->hwcur : SKIP_NONE;
 }
 
-/* Why a message did not leave. 0: it never will, and is counted; -EAGAIN: not now; or the link's error. */
+/*
+ * Why a message did not leave. 0: it never will, and is counted; -EAGAIN: not now; or the link's
+ * error.
+ */
 static int refused(struct ring *r, const struct packet_tx *tx, int err)
 {
 	switch (err) {
