@@ -514,9 +514,9 @@ static unsigned from_environment(const char *name, unsigned fallback, unsigned m
 void bench_options(struct bench_row *row)
 {
 	row->rounds =
-	    from_environment("BENCH_ROUNDS", row->rounds ? row->rounds : 60, BENCH_ROUNDS);
+	    from_environment("BENCH_ROUNDS", row->rounds ? row->rounds : 100, BENCH_ROUNDS);
 	row->burst_ms =
-	    from_environment("BENCH_BURST_MS", row->burst_ms ? row->burst_ms : 20, 1000);
+	    from_environment("BENCH_BURST_MS", row->burst_ms ? row->burst_ms : 10, 1000);
 }
 
 int bench_main(struct bench_row *row)

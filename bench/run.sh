@@ -24,7 +24,7 @@ packet_rx|packet_rx|
 packet_tx|packet_tx|
 pipe_vs_rte_ring|pipe_vs_rte_ring|
 pipe_vs_memif|pipe_vs_memif|'
-sweep_rounds=10
+sweep_rounds=20
 sweep_batches='1 2 4 8 16 32 64 128 256'
 sweep_lens='60 124 252 508 764 1020 1276 1514'
 

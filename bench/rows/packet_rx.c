@@ -290,6 +290,7 @@ int main(int argc, char **argv)
 	    .unit = "Mpps",
 	    .question = "packets received from a veth",
 	    .measured_side = 1,
+	    .rounds = 40,
 	    .burst_ms = 60,
 	    .floors = 2,
 	    .contenders = {{"pktloom", ours_open, ours_burst, ours_close},

@@ -263,6 +263,7 @@ int main(int argc, char **argv)
 	    .unit = "Mpps",
 	    .question = "packets sent into a veth",
 	    .measured_side = 0,
+	    .rounds = 40,
 	    .burst_ms = 60,
 	    .floors = 2,
 	    .contenders = {{"pktloom", ours_open, ours_burst, ours_close},

@@ -178,6 +178,8 @@ int main(void)
 	    .unit = "ns",
 	    .question = "round trip by wakeup, the end that waits asleep",
 	    .measured_side = 0,
+	    .rounds = 40,
+	    .burst_ms = 50,
 	    .floors = 2,
 	    .contenders = {{"pktloom", ours_open, ours_burst, ours_close},
 		{"bare eventfd", eventfd_open, wires_burst, wires_close},

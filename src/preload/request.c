@@ -123,10 +123,8 @@ static int option_in(struct request *request, uint64_t theirs, struct option_cop
 	*out =
 	    (struct option_copy){.theirs = theirs, .next = head.nro_next, .type = head.nro_reqtype};
 	out->ours = size > USER_MAX ? NULL : storage_take(request, size);
-	if (!out->ours) {
-		error_format("the request has more than %u bytes", USER_MAX);
-		return -EMSGSIZE;
-	}
+	if (!out->ours)
+		return error_set(-EMSGSIZE, "the request has more than %u bytes", USER_MAX);
 	out->size = (uint32_t)size;
 	err = user_read(out->ours, theirs, size);
 	if (err)

@@ -48,15 +48,16 @@ static short wanted(const struct sets *s, int fd)
 		       (has(s->except, fd) ? POLLPRI : 0));
 }
 
+/* Places in the wait are those of descriptors that are asked for, in their order. */
 static int watch_all(struct wait *wait, const struct sets *s)
 {
 	int err = 0;
 
-	/* Places in the wait are descriptor numbers. */
 	for (int fd = 0; fd < s->n && !err; fd++) {
 		short events = wanted(s, fd);
 
-		err = events ? watch_fd(wait, fd, events) : wait_add_fd(wait, -1, 0);
+		if (events)
+			err = watch_fd(wait, fd, events);
 	}
 	return err;
 }
@@ -76,15 +77,19 @@ static int answer_one(fd_set *set, int fd, bool value)
 
 static int answer(struct wait *wait, const struct sets *s)
 {
+	const struct pollfd *place = wait->fds;
 	int ready = 0;
 
-	for (int fd = 0; fd < s->n; fd++)
-		if (wait->fds[fd].revents & POLLNVAL)
+	for (uint32_t i = 0; i < wait->num_fds; i++)
+		if (wait->fds[i].revents & POLLNVAL)
 			return -EBADF;
 	watch_found(wait, add_found, wait);
 	for (int fd = 0; fd < s->n; fd++) {
-		short found = wait->fds[fd].revents;
+		short found;
 
+		if (!wanted(s, fd))
+			continue;
+		found = place++->revents;
 		ready += answer_one(s->in, fd, found & READABLE);
 		ready += answer_one(s->out, fd, found & WRITABLE);
 		ready += answer_one(s->except, fd, found & EXCEPTIONAL);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "ports/switch_control.h"
 #include "soft.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -98,7 +99,15 @@ static int interface_open(
 	return err;
 }
 
-/* "kind:ident", a pipe by its braces, or else an interface. */
+/* "valeS:p", or a plain name that somebody made a persistent port of. */
+static bool is_switch_port(const struct port_request *request)
+{
+	return strncmp(request->name, NM_BDG_NAME, strlen(NM_BDG_NAME)) == 0 ||
+	       (!strchr(request->name, ':') &&
+		   switch_kept_exists(request->directory, request->name));
+}
+
+/* "kind:ident", a pipe by its braces, a switch port, or else an interface. */
 static int open_by_name(
     const struct port_request *wanted, char *tried, size_t tried_size, struct port **out)
 {
@@ -115,10 +124,8 @@ static int open_by_name(
 	request.ident = request.name;
 	if (strpbrk(request.name, "{}"))
 		return port_open(&port_kind_pipe, &request, out);
-	if (strncmp(request.name, NM_BDG_NAME, strlen(NM_BDG_NAME)) == 0)
-		return error_set(-EOPNOTSUPP,
-		    "port \"%s\": this build has no software switch; use a pipe, \"pipe{name}\"",
-		    request.name);
+	if (is_switch_port(&request))
+		return port_open(&port_kind_switch, &request, out);
 	if (colon)
 		return error_set(-EINVAL, "port \"%s\": no port kind is called \"%.*s\"",
 		    request.name, (int)(colon - request.name), request.name);

@@ -256,7 +256,9 @@ void share_close(struct share *share)
 	close(share->fd);
 	if (locked)
 		sweep(share->dirfd);
-	close(share->dirfd); /* unlocks */
+	/* Closing would not do where a child has inherited the descriptor. */
+	os_directory_unlock(share->dirfd);
+	close(share->dirfd);
 }
 
 int share_keep(const struct share *share, bool keep)
@@ -295,6 +297,7 @@ int share_each(const char *directory, int (*visit)(void *arg, const char *key), 
 			result = visit(arg, entry->d_name + strlen(PREFIX));
 	if (dir)
 		closedir(dir);
-	close(dirfd); /* unlocks */
+	os_directory_unlock(dirfd);
+	close(dirfd);
 	return result;
 }

@@ -273,7 +273,8 @@ struct pair *pair_open(const struct row *row, const struct loom_config *config)
 	static unsigned number; /* a name of its own: what one test leaves is not the next one's */
 	char name[64];
 
-	current = (struct pair){.row = row, .number = ++number};
+	number++;
+	current = (struct pair){.row = row, .number = number};
 	mailbox_open(&current, config);
 	if (row->cable)
 		cable_lay(number);
@@ -332,9 +333,9 @@ int64_t pair_far_end(struct pair *pair)
 	return report.value;
 }
 
-int64_t pair_far(struct pair *pair, far_order *order, const int64_t args[4])
+int64_t pair_far(struct pair *pair, far_order *call, const int64_t args[4])
 {
-	pair_far_begin(pair, order, args);
+	pair_far_begin(pair, call, args);
 	return pair_far_end(pair);
 }
 
@@ -347,13 +348,13 @@ static int64_t take_present(
 	struct loom_frame frame;
 
 	while (done < args[0] && loom_recv(&far->rx, &frame) == 1) {
+		const uint32_t number = (uint32_t)(args[1] + done);
+
 		if (!packet_is_ours(frame.data, frame.len))
 			continue;
-		if (frame.len != args[2] ||
-		    !packet_is(frame.data, frame.len, (uint32_t)(args[1] + done))) {
+		if (frame.len != args[2] || !packet_is(frame.data, frame.len, number)) {
 			snprintf(report->problem, sizeof report->problem,
-			    "packet %lld has %u bytes or is not what was sent",
-			    (long long)(args[1] + done), frame.len);
+			    "packet %u has %u bytes or is not what was sent", number, frame.len);
 			return -1;
 		}
 		done++;

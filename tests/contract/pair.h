@@ -58,10 +58,10 @@ void pair_close(struct pair *pair);
 
 /** Carry out an order at the far end; a problem fails the test, else its value is returned. */
 #define FAR(pair, order, ...) pair_far((pair), (order), (const int64_t[4]){__VA_ARGS__})
-int64_t pair_far(struct pair *pair, far_order *order, const int64_t args[4]);
+int64_t pair_far(struct pair *pair, far_order *call, const int64_t args[4]);
 
 /** Give an order now, fetch its report later: meanwhile the near end is busy as well. */
-void pair_far_begin(struct pair *pair, far_order *order, const int64_t args[4]);
+void pair_far_begin(struct pair *pair, far_order *call, const int64_t args[4]);
 int64_t pair_far_end(struct pair *pair);
 
 /* ---- orders that many tests give ---- */

@@ -7,6 +7,11 @@
 #define BUFFER 64u
 #define SLOTS  200u
 
+static uint32_t bytes(uint32_t slots)
+{
+	return slots * BUFFER;
+}
+
 static struct pair *small_buffers(const struct row *row, uint32_t slots)
 {
 	return pair_open(row, LOOM_CONFIG(.tx_slots = slots, .buffer_size = BUFFER));
@@ -82,33 +87,33 @@ static void the_longest_chain_is_64_slots_or_the_ring(void **state)
 	struct pair *pair = small_buffers(*state, SLOTS);
 	struct loom_txring *tx = &pair->near.tx;
 
-	assert_int_equal(loom_tx_max_payload(tx), 64 * BUFFER);
-	assert_refused(loom_send(tx, data, 64 * BUFFER + 1), -EMSGSIZE, "4097 bytes");
+	assert_int_equal(loom_tx_max_payload(tx), bytes(64));
+	assert_refused(loom_send(tx, data, bytes(64) + 1), -EMSGSIZE, "4097 bytes");
 	assert_refused(loom_send(tx, data, SIZE_MAX), -EMSGSIZE, "takes 4096");
 	assert_int_equal(loom_tx_space(tx), SLOTS - 1);
-	send_one(pair, 1, 64 * BUFFER);
-	assert_int_equal(FAR(pair, far_frames, 1, 64 * BUFFER), 64);
+	send_one(pair, 1, bytes(64));
+	assert_int_equal(FAR(pair, far_frames, 1, bytes(64)), 64);
 	pair_close(pair);
 
 	pair = small_buffers(*state, 8);
 	tx = &pair->near.tx;
-	assert_int_equal(loom_tx_max_payload(tx), 7 * BUFFER);
-	assert_refused(loom_send(tx, data, 7 * BUFFER + 1), -EMSGSIZE, "takes 448");
-	send_one(pair, 2, 7 * BUFFER);
-	assert_int_equal(FAR(pair, far_copy, 2, 7 * BUFFER, 7 * BUFFER), 7 * BUFFER);
+	assert_int_equal(loom_tx_max_payload(tx), bytes(7));
+	assert_refused(loom_send(tx, data, bytes(7) + 1), -EMSGSIZE, "takes 448");
+	send_one(pair, 2, bytes(7));
+	assert_int_equal(FAR(pair, far_copy, 2, bytes(7), bytes(7)), bytes(7));
 }
 
 static void a_chain_that_does_not_fit_is_not_begun(void **state)
 {
 	struct pair *pair = small_buffers(*state, 8);
 
-	assert_int_equal(near_send(pair, 1, 0, 5 * BUFFER), 1);
-	assert_int_equal(near_send(pair, 1, 1, 3 * BUFFER), 0);
+	assert_int_equal(near_send(pair, 1, 0, bytes(5)), 1);
+	assert_int_equal(near_send(pair, 1, 1, bytes(3)), 0);
 	assert_int_equal(loom_tx_space(&pair->near.tx), 2);
-	assert_int_equal(near_send(pair, 1, 1, 2 * BUFFER), 1);
+	assert_int_equal(near_send(pair, 1, 1, bytes(2)), 1);
 	assert_ok(loom_tx_sync(&pair->near.tx));
-	assert_int_equal(FAR(pair, far_frames, 0, 5 * BUFFER), 5);
-	assert_int_equal(FAR(pair, far_frames, 1, 2 * BUFFER), 2);
+	assert_int_equal(FAR(pair, far_frames, 0, bytes(5)), 5);
+	assert_int_equal(FAR(pair, far_frames, 1, bytes(2)), 2);
 	assert_int_equal(FAR(pair, far_look), 0);
 }
 
@@ -117,27 +122,27 @@ static void chains_wrap_around_the_ring(void **state)
 	struct pair *pair = small_buffers(*state, 7);
 
 	for (uint32_t i = 0; i < 100; i++) {
-		uint32_t len = 3 * BUFFER + i % BUFFER + 1;
+		uint32_t len = bytes(3) + i % BUFFER + 1;
 
 		assert_ok(loom_tx_sync(&pair->near.tx));
 		send_one(pair, i, len);
 		if (i % 3)
 			assert_int_equal(FAR(pair, far_frames, i, len), 4);
 		else
-			assert_int_equal(FAR(pair, far_copy, i, len, 4 * BUFFER), len);
+			assert_int_equal(FAR(pair, far_copy, i, len, bytes(4)), len);
 	}
 }
 
 /* Commit n frames of BUFFER bytes that together are packet `number`; more: the last has MOREFRAG too. */
 static void commit_part(struct pair *pair, uint32_t number, uint32_t from, unsigned n, bool more)
 {
-	struct loom_frame frames[SLOTS];
+	struct loom_frame frames[SLOTS] = {{.data = NULL}};
 	uint8_t whole[SLOTS * BUFFER];
 
 	assert_int_equal(loom_reserve(&pair->near.tx, frames, n), n);
-	packet_fill(whole, (from + n) * BUFFER, number);
-	for (unsigned i = 0; i < n; i++) {
-		memcpy(frames[i].data, whole + (from + i) * BUFFER, BUFFER);
+	packet_fill(whole, bytes(from + n), number);
+	for (unsigned i = 0; i < n && frames[i].data; i++) {
+		memcpy(frames[i].data, whole + bytes(from + i), BUFFER);
 		frames[i].len = BUFFER;
 		frames[i].flags = more || i + 1 < n ? NS_MOREFRAG : 0;
 	}
@@ -161,7 +166,7 @@ static void an_incomplete_packet_is_held_back_and_nothing_else(void **state)
 	commit_part(pair, 1, 2, 1, true);
 	assert_int_equal(FAR(pair, far_look), 0);
 	commit_part(pair, 1, 3, 1, false);
-	assert_int_equal(FAR(pair, far_frames, 1, 4 * BUFFER), 4);
+	assert_int_equal(FAR(pair, far_frames, 1, bytes(4)), 4);
 	assert_ok(loom_tx_sync(&pair->near.tx));
 	assert_int_equal(loom_tx_space(&pair->near.tx), SLOTS - 1);
 }
@@ -197,8 +202,8 @@ static void a_chain_of_more_than_64_slots_is_dropped_whole(void **state)
 	commit_part(pair, 1, 0, 64, false);
 	commit_part(pair, 2, 0, 70, false);
 	commit_part(pair, 3, 0, 2, false);
-	assert_int_equal(FAR(pair, far_copy, 1, 64 * BUFFER, 64 * BUFFER), 64 * BUFFER);
-	assert_int_equal(FAR(pair, far_copy, 3, 2 * BUFFER, 64 * BUFFER), 2 * BUFFER);
+	assert_int_equal(FAR(pair, far_copy, 1, bytes(64), bytes(64)), bytes(64));
+	assert_int_equal(FAR(pair, far_copy, 3, bytes(2), bytes(64)), bytes(2));
 	assert_int_equal(FAR(pair, far_copy, 0, 0, 100), -EAGAIN);
 }
 

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "name/name.h"
+
 #define LEN 60u
 
 /* ---- handles ---- */
@@ -141,7 +143,7 @@ static void info_says_what_was_opened(void **state)
 		assert_int_equal(info.max_payload, 9 * 128);
 		assert_int_equal(info.extra_buffers, 0);
 		assert_true(info.region > 0);
-		assert_true(info.region_size > 40 * 128);
+		assert_true(info.region_size > 5120); /* its buffers alone */
 		loom_close(port);
 	}
 }
@@ -163,6 +165,30 @@ static void equal_regions_have_equal_ids(void **state)
 			assert_int_not_equal(info[i].region, info[k].region);
 	for (size_t i = 0; i < COUNT(names); i++)
 		loom_close(ports[i]);
+}
+
+static void every_kind_of_the_table_describes_itself(void **state)
+{
+	static const char *const kinds[] = {
+#define PORT_KIND(kind) #kind,
+#include "soft/ports/ports.def"
+#undef PORT_KIND
+	};
+	struct loom_kind kind = {.name = "untouched"};
+	struct name name;
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(kinds); i++) {
+		assert_ok(loom_kind_at(i, &kind));
+		assert_string_equal(kind.name, kinds[i]);
+		assert_int_equal(name_parse(kind.example, &name, NULL), 0);
+		assert_true(strlen(kind.help) > 10);
+		assert_null(strchr(kind.help, '\n'));
+	}
+	kind.name = "untouched";
+	assert_int_equal(loom_kind_at(COUNT(kinds), &kind), -ENOENT);
+	assert_int_equal(loom_kind_at(UINT32_MAX, &kind), -ENOENT);
+	assert_string_equal(kind.name, "untouched");
 }
 
 static void drops_have_names(void **state)
@@ -211,8 +237,8 @@ static void packets_bytes_and_syncs_are_counted(void **state)
 		assert_ok(loom_tx_stats(&pair->near.tx, &ring));
 		assert_memory_equal(&tx, &ring, sizeof tx);
 		assert_int_equal(FAR(pair, far_stats, 0), 10 * lap);
-		assert_int_equal(FAR(pair, far_stats, 1), 10 * LEN * lap);
-		assert_true(FAR(pair, far_stats, 2) >= 2 * lap);
+		assert_int_equal((uint64_t)FAR(pair, far_stats, 1), tx.bytes);
+		assert_true(FAR(pair, far_stats, 2) > lap);
 	}
 	assert_int_equal(FAR(pair, far_stats, 3), 0);
 }
@@ -337,7 +363,7 @@ static void extra_buffers_that_are_given_back_are_granted_again(void **state)
 {
 	struct loom_port *keeper, *port;
 	struct loom_info info;
-	uint32_t seen[64], first = 0;
+	uint32_t seen[64];
 
 	(void)state;
 	assert_ok(loom_open("i{7", LOOM_CONFIG(.tx_slots = 16, .extra_buffers = 20), &keeper));
@@ -346,9 +372,6 @@ static void extra_buffers_that_are_given_back_are_granted_again(void **state)
 		assert_ok(loom_port_info(port, &info));
 		assert_int_equal(info.extra_buffers, 20);
 		assert_int_equal(walk(port, seen, 20), 20);
-		if (i == 0)
-			first = seen[0];
-		assert_true(seen[0] <= first + 20 && first <= seen[0] + 20);
 		loom_close(port);
 	}
 	loom_close(keeper);
@@ -393,6 +416,7 @@ static const struct CMUnitTest plain[] = {
     cmocka_unit_test(the_classic_view_shows_the_same_rings),
     cmocka_unit_test(info_says_what_was_opened),
     cmocka_unit_test(equal_regions_have_equal_ids),
+    cmocka_unit_test(every_kind_of_the_table_describes_itself),
     cmocka_unit_test(drops_have_names),
     cmocka_unit_test(rings_are_counted_apart_and_summed),
     cmocka_unit_test(extra_buffers_come_as_a_list_and_are_in_no_slot),

@@ -71,16 +71,17 @@ static void *lane_receives(void *arg)
 
 static void lanes_run(struct lane *lanes, unsigned n, uint32_t total)
 {
-	pthread_t threads[2 * 2 * RINGS];
+	pthread_t senders[2 * RINGS], receivers[2 * RINGS];
 
 	for (unsigned i = 0; i < n; i++) {
 		lanes[i].total = total;
-		assert_int_equal(pthread_create(&threads[2 * i], NULL, lane_sends, &lanes[i]), 0);
-		assert_int_equal(
-		    pthread_create(&threads[2 * i + 1], NULL, lane_receives, &lanes[i]), 0);
+		assert_int_equal(pthread_create(&senders[i], NULL, lane_sends, &lanes[i]), 0);
+		assert_int_equal(pthread_create(&receivers[i], NULL, lane_receives, &lanes[i]), 0);
 	}
-	for (unsigned i = 0; i < 2 * n; i++)
-		pthread_join(threads[i], NULL);
+	for (unsigned i = 0; i < n; i++) {
+		pthread_join(senders[i], NULL);
+		pthread_join(receivers[i], NULL);
+	}
 	for (unsigned i = 0; i < n; i++)
 		assert_int_equal(lanes[i].received, total);
 }

@@ -380,7 +380,8 @@ static void test_what_is_added_during_sleep_wakes(void **state)
 		pthread_join(thread, &result);
 		assert_int_equal((uintptr_t)result, EPOLLIN);
 		assert_true(now_ms() - start < 5000);
-		assert_int_equal(wait_one(p.epfd, 0), EPOLLIN); /* the instance is quiet otherwise */
+		assert_int_equal(
+		    wait_one(p.epfd, 0), EPOLLIN); /* the instance is quiet otherwise */
 		take_frame(&p.slave);
 		assert_int_equal(wait_one(p.epfd, 0), 0);
 		assert_int_equal(wait_one(outer, 0), 0);

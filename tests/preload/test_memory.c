@@ -81,8 +81,7 @@ static void test_what_is_not_there_cannot_be_mapped(void **state)
 static void test_an_address_means_what_it_always_means(void **state)
 {
 	struct port port = port_open("m{fixed");
-	uint8_t *place =
-	    mmap(NULL, port.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *place = mmap(NULL, port.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint8_t *at;
 
 	(void)state;

@@ -18,8 +18,8 @@
 static uint8_t *half_a_mapping(int second)
 {
 	long page = sysconf(_SC_PAGESIZE);
-	uint8_t *at = mmap(NULL, (size_t)page * 2, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *at = mmap(
+	    NULL, (size_t)page * 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_true(at != MAP_FAILED);
 	assert_int_equal(mprotect(at + page, (size_t)page, second), 0);
@@ -90,8 +90,8 @@ static void test_a_wild_option_is_EFAULT(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(wild); i++) {
-		assert_int_equal(control(fd, "r{1", NETMAP_REQ_REGISTER, &reg,
-				     (void *)(uintptr_t)wild[i]),
+		assert_int_equal(
+		    control(fd, "r{1", NETMAP_REQ_REGISTER, &reg, (void *)(uintptr_t)wild[i]),
 		    EFAULT);
 		first.nro_next = wild[i];
 		assert_int_equal(control(fd, "r{1", NETMAP_REQ_REGISTER, &reg, &first), EFAULT);
@@ -264,8 +264,7 @@ static void test_legacy_ringid_bits_choose_a_mode(void **state)
 	all.nr_ringid = NETMAP_NO_TX_POLL | NETMAP_DO_RX_POLL;
 	assert_int_equal(ioctl(a, NIOCREGIF, &all), 0);
 	assert_int_equal(all.nr_ringid, NETMAP_NO_TX_POLL | NETMAP_DO_RX_POLL);
-	assert_int_equal(
-	    all.nr_flags, NR_REG_ALL_NIC | NR_NO_TX_POLL | NR_DO_RX_POLL);
+	assert_int_equal(all.nr_flags, NR_REG_ALL_NIC | NR_NO_TX_POLL | NR_DO_RX_POLL);
 	assert_errno(ioctl(b, NIOCREGIF, &none), EINVAL);
 	assert_errno(ioctl(b, NIOCREGIF, &host), EINVAL);
 	assert_int_equal(ioctl(b, NIOCREGIF, &one), 0);

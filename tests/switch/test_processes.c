@@ -81,6 +81,7 @@ static int hold(void *arg)
 	struct station me;
 	char byte;
 
+	close(task->go[1]); /* so that it ends when the test does, whatever becomes of that */
 	if (!task_open(task, &me))
 		return -1;
 	if (read(task->go[0], &byte, 1) != 1)
@@ -168,6 +169,31 @@ static void place_of_a_killed_port_is_free_again(void **state)
 	station_send(&a, BROADCAST, 2, 60);
 	station_expect(&b, 1, 2);
 	assert_int_equal(scratch_files(), 3);
+	station_close(&a);
+	station_close(&b);
+	assert_int_equal(scratch_files(), 0);
+	task_free(&task);
+}
+
+/* A child that inherits descriptors keeps their locks, though the port is closed. */
+static void place_that_a_child_still_locks_is_passed_over(void **state)
+{
+	struct station a, b;
+	struct task task;
+	pid_t child;
+
+	(void)state;
+	station_open(&a, "vale0:a", 1, NULL);
+	station_open(&b, "vale0:b", 2, NULL);
+	task_make(&task, "vale1:c", 3, 0);
+	child = child_start(hold, &task);
+	hear(task.ready[0]);
+	station_close(&a);
+	station_open(&a, "vale0:a", 1, NULL);
+	station_send(&a, BROADCAST, 1, 60);
+	station_expect(&b, 1, 1);
+	tell(task.go[1]);
+	assert_int_equal(child_wait(child), 0);
 	station_close(&a);
 	station_close(&b);
 	assert_int_equal(scratch_files(), 0);
@@ -315,6 +341,7 @@ int main(void)
 	    cmocka_unit_test(port_of_another_process_is_busy),
 	    cmocka_unit_test(port_opened_twice_in_a_process_is_one_port),
 	    cmocka_unit_test(place_of_a_killed_port_is_free_again),
+	    cmocka_unit_test(place_that_a_child_still_locks_is_passed_over),
 	    cmocka_unit_test(sender_notices_that_a_full_destination_is_dead),
 	    cmocka_unit_test(descriptor_tells_of_frames_from_elsewhere),
 	    cmocka_unit_test(a_switch_has_254_ports),

@@ -5,9 +5,15 @@
  */
 #include "support.h"
 
+#ifdef WITH_NETNS
+#include "../e2e/netns.h"
+#endif
+
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,6 +56,12 @@ int __real_epoll_create1(int flags);
 int __wrap_epoll_create1(int flags);
 int __real_mkfifoat(int dirfd, const char *path, mode_t mode);
 int __wrap_mkfifoat(int dirfd, const char *path, mode_t mode);
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __real_bind(int fd, const struct sockaddr *address, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len);
 ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at);
 
@@ -124,6 +136,21 @@ int __wrap_epoll_create1(int flags)
 int __wrap_mkfifoat(int dirfd, const char *path, mode_t mode)
 {
 	return fails("mkfifoat", ENOSPC) ? -1 : __real_mkfifoat(dirfd, path, mode);
+}
+
+int __wrap_socket(int family, int type, int protocol)
+{
+	return fails("socket", EMFILE) ? -1 : __real_socket(family, type, protocol);
+}
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	return fails("setsockopt", ENOMEM) ? -1 : __real_setsockopt(fd, level, name, value, len);
+}
+
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+	return fails("bind", ENODEV) ? -1 : __real_bind(fd, address, len);
 }
 
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at)
@@ -211,26 +238,27 @@ static void each_call_may_fail(const char *name, int (*attempt)(const char *name
 	assert_true(failed > 5);
 }
 
-static const char *const names[] = {"null:f", "loop:f", "f{1", "pipe{f}"};
+static const char *names[] = {"null:f", "loop:f", "f{1", "pipe{f}"};
+static size_t num_names = COUNT(names);
 
 static void opening_may_fail_at_every_call(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(names); i++)
+	for (size_t i = 0; i < num_names; i++)
 		each_call_may_fail(names[i], open_only);
 }
 
 static void waiting_may_fail_at_every_call(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(names); i++)
+	for (size_t i = 0; i < num_names; i++)
 		each_call_may_fail(names[i], open_and_wait);
 }
 
 static void the_descriptor_may_fail_at_every_call(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(names); i++)
+	for (size_t i = 0; i < num_names; i++)
 		each_call_may_fail(names[i], open_and_take_the_descriptor);
 }
 
@@ -266,7 +294,28 @@ static void a_peer_does_not_notice_what_fails_here(void **state)
 	loom_close(peer);
 }
 
-int main(void)
+#ifdef WITH_NETNS
+/* The packet kind instead, on a cable in a namespace of our own. */
+static int run_on_a_cable(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(opening_may_fail_at_every_call),
+	    cmocka_unit_test(waiting_may_fail_at_every_call),
+	    cmocka_unit_test(the_descriptor_may_fail_at_every_call),
+	};
+
+	if (netns_enter() != 0 || netns_cable("fail0", "fail1") != 0) {
+		printf("SKIP: no network namespace with a veth pair can be made here\n");
+		return 77;
+	}
+	names[0] = "packet:fail0";
+	names[1] = "packet:fail0@conf:rings=2";
+	num_names = 2;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+#endif
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(opening_may_fail_at_every_call),
@@ -275,6 +324,12 @@ int main(void)
 	    cmocka_unit_test(a_peer_does_not_notice_what_fails_here),
 	};
 
+	(void)argv;
 	scratch_directory();
+#ifdef WITH_NETNS
+	if (argc > 1)
+		return run_on_a_cable();
+#endif
+	(void)argc;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

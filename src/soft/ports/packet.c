@@ -175,7 +175,7 @@ static int interface_ask(const char *name, int *index, short *flags)
 
 static int request_check(const struct port_request *request, int *interface)
 {
-	short flags;
+	short flags = 0;
 	int err;
 
 	if (request->host_tx_rings || request->host_rx_rings)

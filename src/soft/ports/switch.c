@@ -95,17 +95,24 @@ static void request_clip(struct port_request *request)
 static int number_take(struct switch_port *sw, const char *name)
 {
 	struct switch_table *table = sw->view->table;
+	int err;
 
 	switch_table_sweep(&sw->share, table, 0);
-	if (switch_table_find(table, name))
+	sw->number = switch_table_find(table, name);
+	if (sw->number && switch_is_live(switch_table_generation(table, sw->number)))
 		return error_set(-EBUSY,
 		    "\"%s\" is open in another process: close it there, or choose another port "
 		    "name",
 		    name);
-	sw->number = switch_table_vacant(table);
-	if (sw->number == 0 || share_take(&sw->share, sw->number - 1) != 0)
+	if (sw->number == 0) /* else it is kept, and not open */
+		sw->number = switch_table_vacant(&sw->share, table);
+	if (sw->number == 0)
 		return error_set(
 		    -ENOMEM, "\"%s\": the switch has %u ports already", name, SWITCH_PORTS);
+	err = share_take(&sw->share, sw->number - 1);
+	if (err)
+		return error_set(err, "\"%s\": cannot lock the port's place on the switch: %s",
+		    name, strerror(-err));
 	return 0;
 }
 
@@ -166,30 +173,27 @@ static int build(struct port *port, struct switch_port *sw, const struct port_re
 }
 
 /* What is done while the directory is locked; switch_free() undoes it. */
-static int join(
-    struct port *port, struct switch_port *sw, const char *key, const struct port_request *wanted)
+static int join(struct port *port, struct switch_port *sw, const struct port_request *request)
 {
-	struct port_request request = *wanted;
 	uint32_t generation;
 	int err = sw->share.created ? switch_table_create(&sw->share) : 0;
 
-	request_clip(&request);
 	if (!err)
-		err = switch_view_get(&sw->share, key, &sw->view);
+		err = switch_view_get(&sw->share, sw->admission.key, &sw->view);
 	if (!err)
-		err = number_take(sw, request.name);
+		err = number_take(sw, sw->admission.name);
 	if (err)
 		return err;
 	generation = switch_table_generation(sw->view->table, sw->number) + 1;
-	err = switch_target_create(&sw->share, sw->number, generation, &request, &sw->own);
+	err = switch_target_create(&sw->share, sw->number, generation, request, &sw->own);
 	if (err)
 		return err;
 	switch_view_add(sw->view, sw->own);
-	err = build(port, sw, &request);
+	err = build(port, sw, request);
 	if (err)
 		switch_target_remove(&sw->share, sw->own);
 	else
-		switch_table_enter(sw->view->table, sw->number, request.name);
+		switch_table_enter(sw->view->table, sw->number, sw->admission.name);
 	return err;
 }
 
@@ -200,28 +204,32 @@ static void switch_free(struct switch_port *sw)
 	if (sw->view)
 		switch_view_put(sw->view);
 	share_close(&sw->share);
+	switch_dismiss(&sw->admission);
 	free(sw->tx);
 	free(sw->rx);
 	free(sw);
 }
 
-static int switch_open(struct port *port, const struct port_request *request)
+static int switch_open(struct port *port, const struct port_request *wanted)
 {
-	struct switch_port *sw;
-	char key[SWITCH_NAME_MAX];
-	int err = switch_name_split(request->name, key);
+	struct port_request request = *wanted;
+	struct switch_port *sw = calloc(1, sizeof *sw);
+	int err;
 
-	if (err)
-		return err;
-	sw = calloc(1, sizeof *sw);
 	if (!sw)
-		return error_set(-ENOMEM, "out of memory for \"%s\"", request->name);
-	err = share_open(&sw->share, request->directory, key, SHARE_NO_END);
+		return error_set(-ENOMEM, "out of memory for \"%s\"", request.name);
+	err = switch_admit(&request, &sw->admission);
+	if (!err) {
+		err = share_open(&sw->share, request.directory, sw->admission.key, SHARE_NO_END);
+		if (err)
+			switch_dismiss(&sw->admission);
+	}
 	if (err) {
 		free(sw);
 		return err;
 	}
-	err = join(port, sw, key, request);
+	request_clip(&request);
+	err = join(port, sw, &request);
 	if (err)
 		switch_free(sw);
 	else

@@ -6,6 +6,7 @@
 #ifndef SOFT_PORTS_SWITCH_FORWARD_H
 #define SOFT_PORTS_SWITCH_FORWARD_H
 
+#include "switch_kept.h"
 #include "switch_view.h"
 
 #define SWITCH_BATCH 256u                 /* slots; bench: more do not fit the first-level cache */
@@ -28,6 +29,7 @@ struct switch_queue {
 
 /** A switch port as its process knows it. */
 struct switch_port {
+	struct switch_admission admission;
 	struct share share;
 	uint32_t number;
 	struct switch_view *view;

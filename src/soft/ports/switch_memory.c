@@ -48,7 +48,8 @@ static bool shape_is_sane(const struct switch_shape *s)
 	return s->tx_rings >= 1 && s->tx_rings <= SWITCH_RINGS && s->rx_rings >= 1 &&
 	       s->rx_rings <= SWITCH_RINGS && s->tx_slots >= 1 && s->tx_slots <= SOFT_SLOTS_MAX &&
 	       s->rx_slots >= 1 && s->rx_slots <= SOFT_SLOTS_MAX && s->buf_size >= SOFT_BUF_MIN &&
-	       s->buf_size <= SOFT_BUF_MAX && s->num_bufs > REGION_FIRST_BUFFER;
+	       s->buf_size % SOFT_BUF_UNIT == 0 && s->buf_size <= SOFT_BUF_MAX &&
+	       s->num_bufs > REGION_FIRST_BUFFER;
 }
 
 static struct switch_target *target_new(uint32_t number, uint32_t generation)

@@ -140,10 +140,14 @@ uint32_t switch_table_find(const struct switch_table *table, const char *name)
 	return 0;
 }
 
-uint32_t switch_table_vacant(const struct switch_table *table)
+/*
+ * What nobody uses may be locked all the same: by a child that inherited the descriptors of a port that
+ * was closed since.
+ */
+uint32_t switch_table_vacant(const struct share *share, const struct switch_table *table)
 {
 	for (uint32_t number = 1; number <= SWITCH_PORTS; number++)
-		if (!switch_table_is_used(table, number))
+		if (!switch_table_is_used(table, number) && share_end_held(share, number - 1) <= 0)
 			return number;
 	return 0;
 }

@@ -26,8 +26,8 @@ uint32_t switch_table_find(const struct switch_table *table, const char *name);
 /** Whether the number stands for a port, live or kept. */
 bool switch_table_is_used(const struct switch_table *table, uint32_t number);
 
-/** A number that is not used; 0: none. */
-uint32_t switch_table_vacant(const struct switch_table *table);
+/** A number that is not used and not locked; 0: none. */
+uint32_t switch_table_vacant(const struct share *share, const struct switch_table *table);
 
 /** A copy of a port's name that ends, whatever another process wrote. */
 void switch_table_name(
