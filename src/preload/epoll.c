@@ -62,7 +62,7 @@ static struct handle *set_of(int epfd)
 		return set;
 	set = set_new(epfd);
 	if (set)
-		set->mixed = true;
+		__atomic_store_n(&set->mixed, true, __ATOMIC_RELAXED);
 	return set;
 }
 
@@ -99,7 +99,7 @@ static int nested_ctl(
 
 	if (!set)
 		return result;
-	set->mixed = true;
+	__atomic_store_n(&set->mixed, true, __ATOMIC_RELAXED);
 	interests_change(set, epfd, operation, target, event);
 	handle_put(set);
 	return result;

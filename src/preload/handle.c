@@ -19,7 +19,8 @@ unsigned handle_devices;
 _Thread_local unsigned preload_inside;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct handle *all, *unused; /* guarded by the lock */
+/* Guarded by the lock; those to be used again by kind, which a handle keeps for ever. */
+static struct handle *all, *unused[HANDLE_EPOLL + 1];
 static pid_t process;
 
 /* ---- threads, signals, forks ---- */
@@ -95,16 +96,17 @@ static void __attribute__((constructor)) start(void)
 
 /* ---- references ---- */
 
-static struct handle *unused_take(void)
+static struct handle *unused_take(enum handle_kind kind)
 {
-	struct handle *h = unused;
+	struct handle *h = unused[kind];
 
 	if (h) {
-		unused = h->next_free;
+		unused[kind] = h->next_free;
 		return h;
 	}
 	h = calloc(1, sizeof *h);
 	if (h) {
+		h->kind = kind;
 		h->next = all;
 		all = h;
 	}
@@ -117,13 +119,12 @@ struct handle *handle_new(enum handle_kind kind, struct device *device, struct i
 	struct handle *h;
 
 	preload_lock(&guard);
-	h = unused_take();
+	h = unused_take(kind);
 	if (h) {
-		h->kind = kind;
 		h->device = device;
 		h->interests = interests;
-		h->mixed = false;
-		h->interested = 0;
+		__atomic_store_n(&h->mixed, false, __ATOMIC_RELAXED);
+		__atomic_store_n(&h->interested, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&h->references, 1, __ATOMIC_RELEASE);
 		if (kind == HANDLE_DEVICE)
 			__atomic_add_fetch(&handle_devices, 1, __ATOMIC_RELAXED);
@@ -183,8 +184,8 @@ void handle_destroy(struct handle *h)
 		__atomic_sub_fetch(&handle_devices, 1, __ATOMIC_RELAXED);
 	h->interests = NULL;
 	__atomic_add_fetch(&h->generation, 1, __ATOMIC_RELAXED);
-	h->next_free = unused;
-	unused = h;
+	h->next_free = unused[h->kind];
+	unused[h->kind] = h;
 	preload_unlock(&guard);
 	errno = saved;
 }

@@ -4,9 +4,9 @@
  * epoll instance. It lives as long as something refers to it: descriptors (table.h), mappings of
  * the device's memory, calls under way.
  *
- * The structs themselves are never given back, only used again with another generation. A
- * reference can therefore be taken without a lock from a pointer that may be out of date, and
- * looked at once more afterwards.
+ * The structs themselves are never given back, only used again, with another generation, for the
+ * same kind of thing. A reference can therefore be taken without a lock from a pointer that may be
+ * out of date, and looked at once more afterwards.
  */
 #ifndef PRELOAD_HANDLE_H
 #define PRELOAD_HANDLE_H

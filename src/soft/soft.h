@@ -14,7 +14,7 @@
 #define SOFT_RINGS_MAX     256u
 #define SOFT_BUF_DEFAULT   2048u
 #define SOFT_BUF_MIN       64u
-#define SOFT_BUF_UNIT      64u /* buffers start cache lines, and lists of them are aligned */
+#define SOFT_BUF_UNIT      64u    /* buffers start cache lines, and lists of them are aligned */
 #define SOFT_BUF_MAX       65472u /* slot.len has 16 bits; buffers are multiples of 64 */
 #define SOFT_SPIN_US       50u    /* about what a sleep and a wakeup cost: bench/rows/pipe_rtt */
 #define SOFT_EXTRA_MAX     524288u

@@ -125,7 +125,7 @@ static void names_that_cannot_be_opened_say_why(void **state)
 	    {"loop:c@share=c{1", -EOPNOTSUPP, "@share"},
 	    {"loop:c@extmem:file=x", -EOPNOTSUPP, "@extmem"},
 	    {"loop:c@offset=64", -EOPNOTSUPP, "@offset"},
-	    {"vale0:p", -EOPNOTSUPP, "switch"},
+	    {"vale0:averyveryverylongport", -ENOMEM, "switch"},
 	    {"kernel:c{1", -ENODEV, "/dev/netmap"},
 	};
 
