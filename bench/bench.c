@@ -17,12 +17,12 @@
 
 #include <pktloom/error.h>
 
-#define START_LIMIT_S 20u /* for opening and warming up, on a busy machine */
-#define ATTEMPTS      3u  /* so many times as many rounds as wanted, at most */
-#define ATTEMPTS_MAX  (ATTEMPTS * BENCH_ROUNDS)
-#define ENOUGH        4u       /* a quarter of the rounds wanted, undisturbed, is enough */
-#define SHORT_NS      1000000u /* one side has nothing to do in some rows */
-#define OWN_CORE      0.98     /* of the time: less, and somebody else was on the core */
+#define GRACE_S      20u /* for opening, and for a last round on a busy machine */
+#define ATTEMPTS     3u  /* so many times as many rounds as wanted, at most */
+#define ATTEMPTS_MAX (ATTEMPTS * BENCH_ROUNDS)
+#define ENOUGH       4u       /* a quarter of the rounds wanted, undisturbed, is enough */
+#define SHORT_NS     1000000u /* one side has nothing to do in some rows */
+#define OWN_CORE     0.98     /* of the time: less, and somebody else was on the core */
 
 /* Memory of the parent and both workers. */
 struct control {
@@ -32,6 +32,8 @@ struct control {
 		bool disturbed; /* in this round */
 	} side[2] __attribute__((aligned(BENCH_LINE)));
 	uint32_t progress; /* rounds that count */
+	bool late;         /* it takes too long: make do with what there is */
+	uint64_t deadline_ns;
 	unsigned attempts;
 	bool good[ATTEMPTS_MAX]; /* nobody disturbed it */
 	double values[BENCH_CONTENDERS][ATTEMPTS_MAX];
@@ -217,6 +219,8 @@ static bool round_run(struct worker *w, unsigned n, void *ends[], unsigned attem
 
 		burst(w, contender, ends[contender], &c->values[contender][attempt]);
 	}
+	if (w->side == 0)
+		c->late = bench_now_ns() > c->deadline_ns;
 	meet(w);
 	good = !c->side[0].disturbed && !c->side[1].disturbed;
 	meet(w);
@@ -231,14 +235,15 @@ static void rounds_run(struct worker *w, unsigned n, void *ends[])
 
 	for (unsigned i = 0; i < n; i++) /* memory touched, caches and clocks warm */
 		burst(w, i, ends[i], &unused);
-	for (; attempt < w->row->rounds * ATTEMPTS && count < w->row->rounds; attempt++) {
+	while (attempt < w->row->rounds * ATTEMPTS && count < w->row->rounds && !c->late) {
 		bool good = round_run(w, n, ends, attempt);
 
 		count += good;
+		attempt++;
 		if (w->side == 1)
 			continue;
-		c->good[attempt] = good;
-		c->attempts = attempt + 1;
+		c->good[attempt - 1] = good;
+		c->attempts = attempt;
 		__atomic_store_n(&c->progress, count, __ATOMIC_RELAXED);
 	}
 }
@@ -535,9 +540,9 @@ int bench_main(struct bench_row *row)
 	for (unsigned i = 0; i < 2; i++)
 		workers[i] = (struct worker){
 		    .row = row, .control = control, .side = i, .core = bench_core(i)};
-	/* Twice what it takes: others may use the cores too. */
-	limit_s =
-	    START_LIMIT_S + row->rounds * ATTEMPTS * contenders(row) * row->burst_ms * 2 / 1000;
+	limit_s = 1 + row->rounds * ATTEMPTS * contenders(row) * row->burst_ms / 1000;
+	control->deadline_ns = bench_now_ns() + (uint64_t)limit_s * 1000000000u;
+	limit_s += GRACE_S;
 	code = row->threads ? threads_run(workers, limit_s) : processes_run(row, workers, limit_s);
 	if (code == 0)
 		report(row, control);

@@ -81,7 +81,7 @@ static uint64_t ours_client(struct ours *o, struct bench_turn *turn)
 	uint64_t trips = 0, number;
 
 	while (!bench_over(turn))
-		for (int i = 0; i < 32; i++) {
+		for (int i = 0; i < 8; i++) {
 			ours_send(o, ++o->sequence);
 			while (!ours_recv(o, &number))
 				;
@@ -146,7 +146,7 @@ static uint64_t bare_burst(void *end, unsigned side, struct bench_turn *turn)
 		return trips;
 	}
 	while (!bench_over(turn))
-		for (int i = 0; i < 32; i++) {
+		for (int i = 0; i < 8; i++) {
 			bare_send(o);
 			while (!bare_recv(o))
 				;
@@ -179,7 +179,7 @@ static uint64_t line_client(struct lines *lines, struct bench_turn *turn)
 	uint64_t number = lines->pong, trips = 0;
 
 	while (!bench_over(turn))
-		for (int i = 0; i < 32; i++) {
+		for (int i = 0; i < 8; i++) {
 			__atomic_store_n(&lines->ping, ++number, __ATOMIC_RELEASE);
 			while (__atomic_load_n(&lines->pong, __ATOMIC_ACQUIRE) != number)
 				;

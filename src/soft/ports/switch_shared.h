@@ -32,12 +32,14 @@
 /* Raise it when a struct of this file or the meaning of a slot changes. */
 #define SWITCH_ABI         1u
 
-#define SWITCH_PORTS    254u /* numbers 1 … 254: 0 would mean "nobody" in a slot's flags */
-#define SWITCH_NUMBERS  256u
-#define SWITCH_RINGS    16u
-#define SWITCH_MACS     1024u
-#define SWITCH_NAME_MAX 16u /* with the final NUL, as the module */
-#define SWITCH_REASONS  8u  /* room for enum loom_drop to grow */
+#define SWITCH_PORTS   254u /* numbers 1 … 254: 0 would mean "nobody" in a slot's flags */
+#define SWITCH_NUMBERS 256u
+#define SWITCH_RINGS   16u
+#define SWITCH_MACS    1024u
+#define SWITCH_KEY_MAX                                                                             \
+	16u /* of a switch's name, with the final NUL; of a port's after the colon too */
+#define SWITCH_NAME_MAX 32u
+#define SWITCH_REASONS  8u /* room for enum loom_drop to grow */
 
 struct switch_entry {
 	uint32_t generation; /* odd while a port is there; moves by one when it comes and goes */

@@ -12,39 +12,24 @@
 #include "../../base/error.h"
 #include "../../os/os.h"
 
-static bool is_name_char(char c)
+/* As the module: the switch's name is made of these, the port's is an interface name. */
+#define KEY_CHARS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+#define PORT_CHARS KEY_CHARS ".-"
+
+int switch_name_split(const char *name, char key[SWITCH_KEY_MAX])
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_';
-}
+	const size_t prefix = strlen(NM_BDG_NAME), len = strspn(name, KEY_CHARS);
+	const char *port = name + len + 1;
 
-/* Where the only ':' stands in a name that is otherwise made of name characters; 0: it is no such name. */
-static size_t colon_of(const char *name)
-{
-	size_t colon = 0, len = 0;
-
-	for (; name[len]; len++) {
-		if (name[len] == ':' && colon == 0)
-			colon = len;
-		else if (!is_name_char(name[len]))
-			return 0;
-	}
-	return len < SWITCH_NAME_MAX ? colon : 0;
-}
-
-int switch_name_split(const char *name, char key[SWITCH_NAME_MAX])
-{
-	const size_t prefix = strlen(NM_BDG_NAME);
-	size_t colon = colon_of(name);
-
-	if (strncmp(name, NM_BDG_NAME, prefix) != 0 || colon < prefix)
+	if (strncmp(name, NM_BDG_NAME, prefix) != 0 || len < prefix || len >= SWITCH_KEY_MAX ||
+	    name[len] != ':' || strlen(port) >= SWITCH_KEY_MAX ||
+	    port[strspn(port, PORT_CHARS)] != 0)
 		return error_set(-ENOMEM,
-		    "\"%s\": a switch port is called valeSWITCH:PORT, with letters, digits and "
-		    "'_', %u "
-		    "characters at most",
-		    name, SWITCH_NAME_MAX - 1);
-	memcpy(key, name, colon);
-	key[colon] = 0;
+		    "\"%s\": a switch port is called valeSWITCH:PORT, with letters, digits and '_' "
+		    "(in PORT also '.' and '-'), each part of %u characters at most",
+		    name, SWITCH_KEY_MAX - 1);
+	memcpy(key, name, len);
+	key[len] = 0;
 	return 0;
 }
 
@@ -174,7 +159,7 @@ void switch_table_enter(struct switch_table *table, uint32_t number, const char 
 
 	if (!entry->kept) {
 		snprintf(entry->name, SWITCH_NAME_MAX, "%s", name);
-		entry->header_len = 0;
+		__atomic_store_n(&entry->header_len, 0, __ATOMIC_RELAXED);
 	}
 	entry_move(table, number);
 }

@@ -9,7 +9,7 @@
 #include "switch_shared.h"
 
 /** "valeS:p" → "valeS"; -ENOMEM, as the module answers, if it is no such name. */
-int switch_name_split(const char *name, char key[SWITCH_NAME_MAX]);
+int switch_name_split(const char *name, char key[SWITCH_KEY_MAX]);
 
 /** Give a new object its size and header. */
 int switch_table_create(const struct share *share);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What threads need of the system beyond POSIX. */
+#ifndef OS_THREAD_H
+#define OS_THREAD_H
+
+#include <pthread.h>
+
+/** Let a thread run on one processor only; -EINVAL there is no such processor. */
+int os_thread_pin(pthread_t thread, unsigned processor);
+
+/** Let it run anywhere again. */
+void os_thread_unpin(pthread_t thread);
+
+#endif
