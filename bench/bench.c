@@ -83,7 +83,7 @@ void *bench_shared_memory(size_t size)
 
 /* ---- a private directory ---- */
 
-static char private_dir[64];
+static char private_dir[256];
 static pid_t private_owner;
 
 /* With what workers that were killed have left in it. */
@@ -102,8 +102,10 @@ static void private_dir_remove(void)
 
 void bench_private_dir(void)
 {
-	const char *root = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
+	const char *root = getenv("BENCH_TMP"); /* run.sh removes it, whatever becomes of us */
 
+	if (!root)
+		root = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
 	snprintf(private_dir, sizeof private_dir, "%s/pktloom-bench-XXXXXX", root);
 	if (!mkdtemp(private_dir))
 		bench_die("cannot make %s: %s", private_dir, strerror(errno));

@@ -100,6 +100,14 @@ sweep() {
 	done
 }
 
+root=/dev/shm
+[ -w "$root" ] || root=${TMPDIR-/tmp}
+BENCH_TMP=$(mktemp -d "$root/pktloom-bench-XXXXXX")
+export BENCH_TMP
+trap 'rm -rf "$BENCH_TMP"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 failed=''
 rm -rf "$out"
 mkdir -p "$out"

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "ports/switch_attach.h"
+#include "ports/switch_control.h"
 #include "soft.h"
 
 static void info_fill(const struct port *port, struct nmreq_port_info_get *info)
@@ -50,7 +52,41 @@ static int port_info_get(struct nmreq_header *header)
 	return err;
 }
 
-/* Requests of the contract that this device does not serve yet answer as a module built without them. */
+static void *body_of(const struct nmreq_header *header)
+{
+	return (void *)(uintptr_t)header->nr_body;
+}
+
+static bool is_pipe(const char *name)
+{
+	return strpbrk(name, "{}") != NULL;
+}
+
+/* Pipes have no header: one that is open here says 0, one that is not is no device. */
+static int header_length(const struct nmreq_header *header, struct nmreq_port_hdr *body, bool set)
+{
+	struct port_request request = {.name = header->nr_name, .any_end = true};
+
+	if (!is_pipe(header->nr_name))
+		return set ? switch_header_set(NULL, header->nr_name, body->nr_hdr_len)
+			   : switch_header_get(NULL, header->nr_name, &body->nr_hdr_len);
+	if (set)
+		return error_set(
+		    -ENXIO, "\"%s\" is a pipe: it has no header to set", header->nr_name);
+	if (!registry_has(&request))
+		return error_set(-ENODEV, "pipe \"%s\" is not open", header->nr_name);
+	body->nr_hdr_len = 0;
+	return 0;
+}
+
+/* Every request of the contract that has a body is refused without one. */
+static bool needs_body(uint16_t type)
+{
+	return type != NETMAP_REQ_VALE_DELIF && type != NETMAP_REQ_VALE_POLLING_DISABLE &&
+	       type != NETMAP_REQ_SYNC_KLOOP_STOP && type != NETMAP_REQ_CSB_ENABLE;
+}
+
+/* Memory pools, the sync loop and CSB mode are not served: as by a module built without them. */
 static int dispatch(struct soft *soft, struct nmreq_header *header)
 {
 	switch (header->nr_reqtype) {
@@ -59,14 +95,23 @@ static int dispatch(struct soft *soft, struct nmreq_header *header)
 	case NETMAP_REQ_PORT_INFO_GET:
 		return port_info_get(header);
 	case NETMAP_REQ_VALE_ATTACH:
+		return switch_attach(NULL, header->nr_name, body_of(header));
 	case NETMAP_REQ_VALE_DETACH:
+		return switch_detach(NULL, header->nr_name, body_of(header));
 	case NETMAP_REQ_VALE_LIST:
+		return switch_list(NULL, header->nr_name, body_of(header));
 	case NETMAP_REQ_PORT_HDR_SET:
+		return header_length(header, body_of(header), true);
 	case NETMAP_REQ_PORT_HDR_GET:
+		return header_length(header, body_of(header), false);
 	case NETMAP_REQ_VALE_NEWIF:
+		return switch_kept_create(NULL, header->nr_name, body_of(header));
 	case NETMAP_REQ_VALE_DELIF:
+		return switch_kept_remove(NULL, header->nr_name);
 	case NETMAP_REQ_VALE_POLLING_ENABLE:
+		return switch_polling_enable(NULL, header->nr_name, body_of(header));
 	case NETMAP_REQ_VALE_POLLING_DISABLE:
+		return switch_polling_disable(NULL, header->nr_name);
 	case NETMAP_REQ_POOLS_INFO_GET:
 	case NETMAP_REQ_SYNC_KLOOP_START:
 	case NETMAP_REQ_SYNC_KLOOP_STOP:
@@ -88,8 +133,7 @@ int soft_control(struct device *device, struct nmreq_header *header)
 	if (memchr(header->nr_name, 0, sizeof header->nr_name) == NULL)
 		return error_set(
 		    -ENXIO, "the port name has no end within %zu bytes", sizeof header->nr_name);
-	if (header->nr_body == 0 && (header->nr_reqtype == NETMAP_REQ_REGISTER ||
-					header->nr_reqtype == NETMAP_REQ_PORT_INFO_GET))
+	if (header->nr_body == 0 && needs_body(header->nr_reqtype))
 		return error_set(-EINVAL, "the request has no body");
 	return dispatch((struct soft *)(void *)device, header);
 }

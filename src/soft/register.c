@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "ports/switch_control.h"
 #include "soft.h"
 
 /* As many as fit netmap's limit for a whole request; also ends a list that bites its tail. */
@@ -185,6 +186,10 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 	    in_use(port->rx_users, &soft->rx, exclusive))
 		return error_set(-EBUSY, "rings of \"%s\" are in use%s", port->name,
 		    exclusive ? ", so they cannot be had exclusively" : " exclusively");
+	if (switch_header_of(port) != 0 && !(reg->nr_flags & NR_ACCEPT_VNET_HDR))
+		return error_set(-EIO,
+		    "packets of \"%s\" carry a virtio header; ask for NR_ACCEPT_VNET_HDR",
+		    port->name);
 	soft->nifp = region_if_take(port->region);
 	if (!soft->nifp)
 		return error_set(

@@ -21,8 +21,17 @@ static const struct port_kind *const kinds[] = {
 
 #define NUM_KINDS (sizeof kinds / sizeof kinds[0])
 
+/* A child that is made while another thread opens a port must not inherit the lock. */
+static void guard_forks(void)
+{
+	pthread_atfork(registry_lock, registry_unlock, registry_unlock);
+}
+
 void registry_lock(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, guard_forks);
 	pthread_mutex_lock(&lock);
 }
 
@@ -171,6 +180,16 @@ int registry_get(
 	(*out)->next = ports;
 	ports = *out;
 	return 0;
+}
+
+bool registry_has(const struct port_request *request)
+{
+	bool has;
+
+	registry_lock();
+	has = find(request) != NULL;
+	registry_unlock();
+	return has;
 }
 
 void registry_put(struct port *port)

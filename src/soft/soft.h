@@ -62,4 +62,7 @@ int registry_get(
     const struct port_request *request, char *tried, size_t tried_size, struct port **out);
 void registry_put(struct port *port);
 
+/** Whether a port of that name is open in this process. Takes the lock itself. */
+bool registry_has(const struct port_request *request);
+
 #endif

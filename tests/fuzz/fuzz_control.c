@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 
 #include <pktloom/error.h>
 
@@ -114,6 +115,38 @@ static void answer_holds(struct device *device, const struct nmreq_register *reg
 	    nifp->ring_ofs);
 }
 
+/* What outlives its descriptor by intent, to be undone after each input: NEWIF and ATTACH. */
+#define STEPS 24
+static struct {
+	uint16_t type;
+	char name[NETMAP_REQ_IFNAMSIZ];
+} made[STEPS];
+static unsigned num_made;
+
+static void note_made(const struct nmreq_header *header)
+{
+	if (header->nr_reqtype != NETMAP_REQ_VALE_NEWIF &&
+	    header->nr_reqtype != NETMAP_REQ_VALE_ATTACH)
+		return;
+	made[num_made].type = header->nr_reqtype;
+	memcpy(made[num_made++].name, header->nr_name, sizeof made[0].name);
+}
+
+static void undo(struct device *device, uint16_t made_by, uint16_t undone_by)
+{
+	struct nmreq_vale_detach body = {0};
+
+	for (unsigned i = 0; i < num_made; i++) {
+		struct nmreq_header header = {
+		    .nr_version = NETMAP_API, .nr_reqtype = undone_by, .nr_body = (uintptr_t)&body};
+
+		if (made[i].type != made_by)
+			continue;
+		memcpy(header.nr_name, made[i].name, sizeof header.nr_name);
+		device->ops->control(device, &header); /* the input may have undone it itself */
+	}
+}
+
 static void request(struct input *input, struct device *device)
 {
 	struct device_opt_soft options[OPTIONS];
@@ -140,6 +173,8 @@ static void request(struct input *input, struct device *device)
 	CHECK(err == 0 || loom_error()[0] != 0);
 	if (err == 0 && header.nr_reqtype == NETMAP_REQ_REGISTER)
 		answer_holds(device, &body.reg);
+	if (err == 0)
+		note_made(&header);
 }
 
 static void use(struct input *input, struct device *device)
@@ -161,15 +196,30 @@ static void use(struct input *input, struct device *device)
 	}
 }
 
+/*
+ * Names that are made up here may be those of the machine's interfaces: where interfaces could be opened
+ * at all, there must be none but lo.
+ */
+static void leave_the_network(void)
+{
+	static bool left;
+
+	if (!left && unshare(CLONE_NEWNET) != 0)
+		CHECK(errno == EPERM); /* then AF_PACKET is out of reach, too */
+	left = true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = {data, size};
 	struct device *devices[DESCRIPTORS];
 
+	leave_the_network();
 	scratch_directory();
 	for (int i = 0; i < DESCRIPTORS; i++)
 		CHECK(soft_open(&devices[i]) == 0);
-	for (int steps = 0; steps < 24 && input.size > 0; steps++) {
+	num_made = 0;
+	for (int steps = 0; steps < STEPS && input.size > 0; steps++) {
 		uint8_t what = input_u8(&input);
 		struct device **device = &devices[what % DESCRIPTORS];
 
@@ -184,6 +234,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (int i = 0; i < DESCRIPTORS; i++)
 		devices[i]->ops->close(devices[i]);
+	CHECK(soft_open(&devices[0]) == 0);
+	undo(devices[0], NETMAP_REQ_VALE_ATTACH, NETMAP_REQ_VALE_DETACH);
+	undo(devices[0], NETMAP_REQ_VALE_NEWIF, NETMAP_REQ_VALE_DELIF);
+	devices[0]->ops->close(devices[0]);
 	CHECK(scratch_files() == 0);
 	return 0;
 }

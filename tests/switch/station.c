@@ -78,7 +78,7 @@ void station_send(struct station *station, uint8_t to, uint32_t number, uint32_t
 void station_expect(struct station *station, uint8_t from, uint32_t number)
 {
 	struct loom_frame got = {0};
-	struct frame frame;
+	struct frame frame = {0};
 
 	assert_ok(loom_rx_sync(&station->rx));
 	assert_int_equal(loom_rx_space(&station->rx), 1);

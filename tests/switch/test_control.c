@@ -212,7 +212,7 @@ static void attached_port_keeps_its_place(void **state)
 	station_send(&a, BROADCAST, 1, 60); /* nobody has it open: lost */
 	assert_int_equal(loom_open("vale1:tap9", NULL, &tap.port), -EBUSY);
 	for (unsigned i = 0; i < 2; i++) {
-		station_open(&tap, "vale0:tap9", 2, NULL);
+		station_open(&tap, "vale0:tap9", 2, LOOM_CONFIG(.flags = NR_ACCEPT_VNET_HDR));
 		assert_int_equal(switch_kept_detach(NULL, "vale0:tap9", &again), -EBUSY);
 		assert_ok(switch_header_get(NULL, "vale0:tap9", &len));
 		assert_int_equal(len, 12);

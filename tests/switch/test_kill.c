@@ -94,16 +94,16 @@ static void check_passage(struct station *from, struct station *to, uint32_t num
 	}
 }
 
-static void kill_one(pid_t *victim)
+static void kill_one(pid_t victim)
 {
-	kill(*victim, SIGKILL);
-	assert_int_equal(child_wait(*victim), -SIGKILL);
+	kill(victim, SIGKILL);
+	assert_int_equal(child_wait(victim), -SIGKILL);
 }
 
 static void killed_ports_leave_no_trace(void **state)
 {
 	struct station source, sink;
-	pid_t victims[VICTIMS];
+	pid_t victims[VICTIMS] = {0};
 	unsigned seeds[VICTIMS], kills = scaled(KILLS), descriptors;
 	uint32_t random = 5;
 
@@ -116,7 +116,7 @@ static void killed_ports_leave_no_trace(void **state)
 		unsigned v = i % VICTIMS;
 
 		if (i >= VICTIMS)
-			kill_one(&victims[v]);
+			kill_one(victims[v]);
 		check_passage(&source, &sink, i);
 		seeds[v] = i;
 		victims[v] = child_start(victim_run, &seeds[v]);
@@ -124,7 +124,7 @@ static void killed_ports_leave_no_trace(void **state)
 		drain(&source);
 	}
 	for (unsigned v = 0; v < VICTIMS; v++)
-		kill_one(&victims[v]);
+		kill_one(victims[v]);
 	check_passage(&source, &sink, kills);
 	station_check_buffers(&source);
 	station_check_buffers(&sink);

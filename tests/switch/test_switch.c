@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A switch in one process: who gets what, in which order, and what happens when there is no room. */
-#include <stdio.h>
-
+#include "soft/ports/switch_control.h"
 #include "station.h"
 
 /* ---- who gets a frame ---- */
@@ -115,15 +114,16 @@ static void no_learn_leaves_the_table_alone(void **state)
 	net_close(&net);
 }
 
-/* The number of a port, as people see it in "port N of the switch". */
 static unsigned port_number(const struct station *station)
 {
+	char name[NETMAP_REQ_IFNAMSIZ];
+	struct nmreq_vale_list list = {0};
 	struct loom_info info;
-	unsigned number = 0;
 
 	assert_ok(loom_port_info(station->port, &info));
-	assert_int_equal(sscanf(info.mode, "port %u", &number), 1);
-	return number;
+	memcpy(name, info.name, sizeof name);
+	assert_ok(switch_list(NULL, name, &list));
+	return list.nr_port_idx;
 }
 
 static void forced_destination_overrules_the_table(void **state)

@@ -114,15 +114,18 @@ static bool is_blocked(const struct side *to)
 static void wait_for_news(struct attachment *a, struct pollfd *fds, unsigned room)
 {
 	short nic_events = is_blocked(&a->nic) ? POLLIN | POLLOUT : POLLIN;
-	int n = a->port.device->ops->arm(a->port.device, POLLIN, fds, room), more;
+	int armed = a->port.device->ops->arm(a->port.device, POLLIN, fds, room);
+	nfds_t n;
 
-	if (n < 0)
+	if (armed < 0)
 		return;
-	more = a->nic.device->ops->arm(a->nic.device, nic_events, fds + n, room - (unsigned)n);
-	if (more == -EAGAIN)
+	n = (nfds_t)armed;
+	armed = a->nic.device->ops->arm(a->nic.device, nic_events, fds + n, room - (unsigned)n);
+	if (armed == -EAGAIN)
 		return;
-	fds[n + (more < 0 ? 0 : more)] = (struct pollfd){.fd = a->wake, .events = POLLIN};
-	poll(fds, (nfds_t)(n + (more < 0 ? 0 : more) + 1), more < 0 ? RETRY_MS : -1);
+	n += armed < 0 ? 0 : (nfds_t)armed;
+	fds[n++] = (struct pollfd){.fd = a->wake, .events = POLLIN};
+	poll(fds, n, armed < 0 ? RETRY_MS : -1);
 	os_wake_drain(a->wake);
 }
 

@@ -8,17 +8,21 @@
 
 #define LOOK_EVERY_NS 100000000u
 
+typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
+
 /* Exactly len bytes: what lies behind a packet in the sender's buffer is not the receiver's to see. */
 static inline void copy(uint8_t *to, const uint8_t *from, uint32_t len)
 {
-	/* Two overlapping moves of a fixed size; the library's memcpy is better from there on. */
+	/* Overlapping moves of a fixed size; the library's memcpy is better from there on. */
 	if (len >= 32 && len <= 64) {
-		uint8_t first[32], last[32];
+		const block *first = (const void *)from, *last = (const void *)(from + len - 32);
+		block *to_first = (void *)to, *to_last = (void *)(to + len - 32);
+		block a = first[0], b = first[1], c = last[0], d = last[1];
 
-		memcpy(first, from, 32);
-		memcpy(last, from + len - 32, 32);
-		memcpy(to, first, 32);
-		memcpy(to + len - 32, last, 32);
+		to_first[0] = a;
+		to_first[1] = b;
+		to_last[0] = c;
+		to_last[1] = d;
 	} else {
 		memcpy(to, from, len);
 	}
@@ -52,11 +56,24 @@ static inline void slot_finish(
 	out->room--;
 }
 
+/* Ask for the beginning of a buffer some slots ahead; its index may be anything. */
+static inline void look_ahead(const struct switch_outlet *out)
+{
+	uint32_t ahead = out->at + SWITCH_AHEAD;
+
+	if (ahead < out->num_slots)
+		__builtin_prefetch(
+		    (const void *)((uintptr_t)out->buffers +
+				   (uintptr_t)out->slots[ahead].buf_idx * out->buf_size),
+		    1);
+}
+
 static inline void put_slot(
     struct switch_outlet *out, const uint8_t *data, uint32_t len, uint16_t flags)
 {
 	uint64_t word = loom_slot_word(&out->slots[out->at]);
 
+	look_ahead(out);
 	copy(slot_buffer(out, word), data, len);
 	slot_finish(out, word, len, flags);
 }

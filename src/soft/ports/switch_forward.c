@@ -17,6 +17,7 @@
 /* Where a packet goes: the number of a queue, or one of these. */
 #define ROUTE_FLOOD   0x10000u
 #define ROUTE_NOWHERE 0x10001u
+#define ROUTE_UNKNOWN 0x10002u
 
 static const struct switch_queue no_packets = {SWITCH_NONE, SWITCH_NONE};
 
@@ -44,6 +45,8 @@ void switch_tx_init(struct switch_tx *tx, struct switch_port *port, struct ring 
 {
 	tx->port = port;
 	tx->ring = ring;
+	tx->macs = port->view->table->macs;
+	tx->number = port->number;
 	tx->user.id = lock_id(port->number, ring->index, port->own->generation);
 	tx->user.alive = owner_alive;
 	tx->flood = no_packets;
@@ -75,7 +78,7 @@ static inline uint64_t mac_of(const uint8_t *at)
 static inline uint64_t *mac_entry(const struct switch_tx *tx, uint64_t mac)
 {
 	/* Multiplicative hashing: the top bits depend on all bits of the address. */
-	return &tx->port->view->table->macs[mac * 0x9e3779b97f4a7c15ull >> 54];
+	return &tx->macs[mac * 0x9e3779b97f4a7c15ull >> 54];
 }
 
 _Static_assert(SWITCH_MACS == 1u << (64 - 54), "mac_entry() takes as many bits as the table has");
@@ -83,7 +86,7 @@ _Static_assert(SWITCH_MACS == 1u << (64 - 54), "mac_entry() takes as many bits a
 /* Stored only when it changes, so that the line can stay in the caches of all senders. */
 static inline void learn(const struct switch_tx *tx, uint64_t mac)
 {
-	uint64_t *entry = mac_entry(tx, mac), is = mac | (uint64_t)tx->port->number << 48;
+	uint64_t *entry = mac_entry(tx, mac), is = mac | (uint64_t)tx->number << 48;
 
 	if (LOOM_UNLIKELY(__atomic_load_n(entry, __ATOMIC_RELAXED) != is))
 		__atomic_store_n(entry, is, __ATOMIC_RELAXED);
@@ -91,15 +94,14 @@ static inline void learn(const struct switch_tx *tx, uint64_t mac)
 
 static inline uint32_t route_to(const struct switch_tx *tx, uint32_t number, uint32_t vacant)
 {
-	const struct switch_target *target = tx->snapshot.targets[number];
-	uint32_t ring = tx->ring->index;
+	uint32_t ring = tx->ring->index, rings = tx->snapshot.rings[number];
 
-	if (number == tx->port->number)
+	if (number == tx->number)
 		return ROUTE_NOWHERE;
-	if (!target)
+	if (rings == 0)
 		return vacant;
-	if (LOOM_UNLIKELY(ring >= target->shape.rx_rings))
-		ring %= target->shape.rx_rings;
+	if (LOOM_UNLIKELY(ring >= rings))
+		ring %= rings;
 	return number * SWITCH_RINGS + ring;
 }
 
@@ -120,6 +122,26 @@ static inline uint32_t learn_and_route(const struct switch_tx *tx, const uint8_t
 	if (!(frame[6] & 1))
 		learn(tx, mac_of(frame + 6));
 	return route(tx, frame);
+}
+
+/* The last frame's addresses and where it went: most frames follow one like them. */
+struct flow {
+	uint64_t first;
+	uint32_t second;
+	uint32_t where;
+};
+
+static inline uint32_t flow_route(
+    const struct switch_tx *tx, struct flow *flow, const uint8_t *frame)
+{
+	uint64_t first;
+	uint32_t second;
+
+	memcpy(&first, frame, sizeof first);
+	memcpy(&second, frame + sizeof first, sizeof second);
+	if (first != flow->first || second != flow->second || flow->where == ROUTE_UNKNOWN)
+		*flow = (struct flow){first, second, learn_and_route(tx, frame)};
+	return flow->where;
 }
 
 static uint32_t route_unusual(const struct switch_tx *tx, const uint8_t *frame, uint16_t flags)
@@ -166,7 +188,7 @@ static void flood_deliver(struct switch_tx *tx)
 {
 	for (uint32_t i = 0; i < tx->snapshot.num_others; i++) {
 		uint32_t number = tx->snapshot.others[i];
-		struct switch_queue *direct = &tx->queues[number * SWITCH_RINGS];
+		struct switch_queue *direct = &tx->queues[(size_t)number * SWITCH_RINGS];
 
 		switch_deliver(tx, tx->snapshot.targets[number], 0, *direct, tx->flood);
 		*direct = no_packets;
@@ -340,35 +362,54 @@ static uint32_t collect_unusual(struct switch_tx *tx, uint32_t at)
 
 /* ---- collecting ---- */
 
-/* Fill a batch from `at` on; returns where the next one begins. */
-static uint32_t collect(struct switch_tx *tx, uint32_t at)
+/* Take ordinary packets from `at` on, up to the first one that is not; returns its place. */
+static inline uint32_t collect_ordinary(struct switch_tx *tx, uint32_t at)
 {
 	const struct ring *r = tx->ring;
 	const struct region *region = r->port->region;
+	const uint8_t *buffers = region_buffer(region, 0);
 	struct netmap_slot *slots = r->common.ring->slot;
-	uint32_t shortest = tx->header_len + FRAME_MIN;
+	const uint32_t end = r->rhead, num_slots = r->num_slots, header_len = tx->header_len;
+	const uint32_t num_bufs = region->num_bufs - REGION_FIRST_BUFFER;
+	const uint32_t buf_size = region->buf_size;
+	struct flow flow = {.where = ROUTE_UNKNOWN};
 
-	while (at != r->rhead && tx->num_pieces < SWITCH_BATCH) {
+	while (at != end && tx->num_pieces < SWITCH_BATCH) {
 		uint64_t word = loom_slot_word(&slots[at]);
-		uint32_t index = (uint32_t)word, len = (uint16_t)(word >> 32), next;
-		struct switch_piece *piece = &tx->pieces[tx->num_pieces];
+		uint32_t index = (uint32_t)word, len = (uint16_t)(word >> 32);
+		const uint8_t *data = buffers + (size_t)index * buf_size;
 
-		if (LOOM_UNLIKELY(word >> 48 & NS_BUF_CHANGED))
-			slots[at].flags &= (uint16_t)~NS_BUF_CHANGED;
-		if (LOOM_UNLIKELY(word >> 48 & UNUSUAL_FLAGS || index < REGION_FIRST_BUFFER ||
-				  index >= region->num_bufs || len > region->buf_size ||
-				  len < shortest || tx->skipping)) {
-			next = collect_unusual(tx, at);
-			if (next == at)
+		if (at + SWITCH_AHEAD < num_slots)
+			__builtin_prefetch(
+			    (const void *)((uintptr_t)buffers +
+					   (uintptr_t)slots[at + SWITCH_AHEAD].buf_idx * buf_size));
+		if (LOOM_UNLIKELY(word >> 48 & (UNUSUAL_FLAGS | NS_BUF_CHANGED))) {
+			if (word >> 48 & UNUSUAL_FLAGS)
 				break;
-			at = next;
-			continue;
+			slots[at].flags &= (uint16_t)~NS_BUF_CHANGED;
 		}
-		piece->data = region_buffer(region, index);
-		piece->len = (uint16_t)len;
-		piece->indirect = 0;
-		packet_append(tx, 1, learn_and_route(tx, piece->data + tx->header_len));
-		at = ring_next(r, at);
+		if (LOOM_UNLIKELY(index - REGION_FIRST_BUFFER >= num_bufs || len > buf_size ||
+				  len < header_len + FRAME_MIN))
+			break;
+		tx->pieces[tx->num_pieces] =
+		    (struct switch_piece){.data = data, .len = (uint16_t)len};
+		packet_append(tx, 1, flow_route(tx, &flow, data + header_len));
+		at = loom_ring_next(at, num_slots);
+	}
+	return at;
+}
+
+/* Fill a batch from `at` on; returns where the next one begins. */
+static uint32_t collect(struct switch_tx *tx, uint32_t at)
+{
+	while (at != tx->ring->rhead && tx->num_pieces < SWITCH_BATCH) {
+		uint32_t next = tx->skipping ? at : collect_ordinary(tx, at);
+
+		if (next == at)
+			next = collect_unusual(tx, at);
+		if (next == at)
+			break;
+		at = next;
 	}
 	return at;
 }
@@ -380,8 +421,8 @@ int switch_forward(struct ring *r)
 
 	if (LOOM_UNLIKELY(switch_snapshot_is_old(&tx->snapshot, tx->port->view)))
 		switch_snapshot_refresh(
-		    &tx->snapshot, tx->port->view, &tx->port->share, tx->port->number);
-	tx->header_len = switch_table_header(tx->port->view->table, tx->port->number);
+		    &tx->snapshot, tx->port->view, &tx->port->share, tx->number);
+	tx->header_len = switch_table_header(tx->port->view->table, tx->number);
 	do {
 		from = at;
 		at = collect(tx, from);

@@ -12,6 +12,8 @@
 #define SWITCH_BATCH 256u                 /* slots; bench: more do not fit the first-level cache */
 #define SWITCH_ARENA ((size_t)256 * 1024) /* bytes of indirect packets in one batch */
 #define SWITCH_NONE  UINT16_MAX
+#define SWITCH_AHEAD 8u /* slots to look ahead for their buffers */
+#define SWITCH_AHEAD 8u /* slots to look ahead for their buffers */
 
 /** One slot's worth of a packet; a packet's pieces stand in a row. */
 struct switch_piece {
@@ -43,6 +45,8 @@ struct switch_tx {
 	struct robust_lock_user user; /* first: owner_alive() gets no more than that */
 	struct switch_port *port;
 	struct ring *ring;
+	uint64_t *macs;      /* of the switch's table */
+	uint32_t number;     /* the port's */
 	uint32_t header_len; /* of this port's frames, read once per sync */
 	bool skipping;       /* the rest of a packet that was too long is still to come */
 	struct switch_snapshot snapshot;

@@ -162,6 +162,7 @@ static int number_refresh(struct switch_snapshot *snapshot, struct switch_view *
 	}
 	if (!*target && switch_is_live(generation))
 		*target = target_get(view, share, number, generation, &err);
+	snapshot->rings[number] = *target ? (uint8_t)(*target)->shape.rx_rings : 0;
 	if (*target)
 		snapshot->others[snapshot->num_others++] = (uint8_t)number;
 	return err;

@@ -26,7 +26,8 @@ struct switch_snapshot {
 	uint32_t epoch; /* of the table, when it was taken */
 	bool complete;
 	uint32_t num_others;
-	uint8_t others[SWITCH_PORTS]; /* numbers of the targets */
+	uint8_t others[SWITCH_PORTS];  /* numbers of the targets */
+	uint8_t rings[SWITCH_NUMBERS]; /* how many RX rings each target has, 0: there is none */
 	struct switch_target
 	    *targets[SWITCH_NUMBERS]; /* without the port that the ring belongs to */
 };
