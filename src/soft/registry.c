@@ -100,10 +100,9 @@ static int interface_open(
 		    loom_error());
 	}
 	if (!err)
-		return error_set(-EOPNOTSUPP,
-		    "no port kind of this build serves the interface \"%s\" (built without the "
-		    "packet "
-		    "kind)",
+		return error_set(-ENXIO,
+		    "no port kind of this build serves the interface \"%s\" (built without "
+		    "the packet kind)",
 		    request->name);
 	return err;
 }

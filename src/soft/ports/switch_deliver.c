@@ -56,24 +56,11 @@ static inline void slot_finish(
 	out->room--;
 }
 
-/* Ask for the beginning of a buffer some slots ahead; its index may be anything. */
-static inline void look_ahead(const struct switch_outlet *out)
-{
-	uint32_t ahead = out->at + SWITCH_AHEAD;
-
-	if (ahead < out->num_slots)
-		__builtin_prefetch(
-		    (const void *)((uintptr_t)out->buffers +
-				   (uintptr_t)out->slots[ahead].buf_idx * out->buf_size),
-		    1);
-}
-
 static inline void put_slot(
     struct switch_outlet *out, const uint8_t *data, uint32_t len, uint16_t flags)
 {
 	uint64_t word = loom_slot_word(&out->slots[out->at]);
 
-	look_ahead(out);
 	copy(slot_buffer(out, word), data, len);
 	slot_finish(out, word, len, flags);
 }
@@ -334,6 +321,21 @@ static void look_for_death(struct switch_tx *tx, const struct switch_target *tar
 	os_directory_unlock(share->dirfd);
 }
 
+/* The end of a turn: what was put is shown, what was dropped is counted, whoever sleeps is woken. */
+static void outlet_end(
+    struct switch_outlet *out, struct switch_tx *tx, struct switch_target *target, uint32_t ring)
+{
+	bool news = outlet_publish(out, tx->user.id);
+
+	robust_lock_give(&out->inbox->lock, tx->user.id);
+	if (LOOM_UNLIKELY(out->no_room | out->oversized | out->refused))
+		outlet_count_drops(out);
+	if (news)
+		wake_receiver(tx, target, ring);
+	if (LOOM_UNLIKELY(out->no_room))
+		look_for_death(tx, target);
+}
+
 void switch_deliver(struct switch_tx *tx, struct switch_target *target, uint32_t ring,
     struct switch_queue direct, struct switch_queue flood)
 {
@@ -341,7 +343,6 @@ void switch_deliver(struct switch_tx *tx, struct switch_target *target, uint32_t
 	uint32_t header_len = switch_table_header(tx->port->view->table, target->number);
 	const struct switch_piece *piece;
 	struct switch_outlet out;
-	bool news;
 
 	if (robust_lock_take(&inbox->lock, &tx->user) != 0) {
 		switch_inbox_drop(inbox, LOOM_DROP_NO_ROOM, count_packets(tx, direct, flood));
@@ -354,11 +355,46 @@ void switch_deliver(struct switch_tx *tx, struct switch_target *target, uint32_t
 		else
 			put(&out, piece);
 	}
-	news = outlet_publish(&out, tx->user.id);
-	robust_lock_give(&inbox->lock, tx->user.id);
-	outlet_count_drops(&out);
-	if (news)
-		wake_receiver(tx, target, ring);
-	if (LOOM_UNLIKELY(out.no_room))
-		look_for_death(tx, target);
+	outlet_end(&out, tx, target, ring);
+}
+
+/* ---- a run: no queue, one pass ---- */
+
+/* Put frames with the addresses of the first; returns the place of the first slot that was left. */
+static uint32_t run_put(struct switch_outlet *out, const struct switch_source *source, uint32_t at)
+{
+	struct switch_flow flow = {0};
+	uint32_t len, n = 0;
+	const uint8_t *data;
+
+	for (; at != source->end && n < SWITCH_BATCH; n++) {
+		data = switch_source_slot(source, at, &len);
+		if (!data || LOOM_UNLIKELY(len > out->buf_size))
+			break;
+		if (n == 0)
+			flow = switch_flow_of(data + source->header_len);
+		else if (!switch_flow_is(&flow, data + source->header_len))
+			break;
+		if (LOOM_UNLIKELY(out->room == 0))
+			out->no_room++;
+		else
+			put_slot(out, data, len, 1u << NS_PORT_SHIFT);
+		at = loom_ring_next(at, source->num_slots);
+	}
+	out->packets = n - out->no_room;
+	return at;
+}
+
+uint32_t switch_deliver_run(
+    struct switch_tx *tx, struct switch_target *target, uint32_t ring, uint32_t at)
+{
+	const struct switch_source source = switch_source_of(tx);
+	struct switch_outlet out;
+
+	if (robust_lock_take(&target->rings[ring].inbox->lock, &tx->user) != 0)
+		return at;
+	outlet_begin(&out, target, ring);
+	at = run_put(&out, &source, at);
+	outlet_end(&out, tx, target, ring);
+	return at;
 }

@@ -8,8 +8,7 @@
 #include "../../os/safe_copy.h"
 #include "switch_table.h"
 
-#define FRAME_MIN 14u /* an Ethernet header */
-#define MAC_BITS  0xffffffffffffull
+#define MAC_BITS 0xffffffffffffull
 
 /* Flags that keep a slot off the straight path. */
 #define UNUSUAL_FLAGS (NS_MOREFRAG | NS_INDIRECT | NS_NO_LEARN | NS_PORT_MASK)
@@ -17,7 +16,9 @@
 /* Where a packet goes: the number of a queue, or one of these. */
 #define ROUTE_FLOOD   0x10000u
 #define ROUTE_NOWHERE 0x10001u
-#define ROUTE_UNKNOWN 0x10002u
+
+/* Packets to one place in a row that are worth a turn at its lock of their own. */
+#define RUN_MIN 32u
 
 static const struct switch_queue no_packets = {SWITCH_NONE, SWITCH_NONE};
 
@@ -41,12 +42,27 @@ static bool owner_alive(const struct robust_lock_user *user, uint32_t owner)
 	return number == port->number || share_end_held(&port->share, number - 1) != 0;
 }
 
+/* All bits from the highest one of `least` on: what is smaller has none of them. */
+static uint64_t bits_from(uint32_t least)
+{
+	return ~((1ull << (31 - __builtin_clz(least))) - 1);
+}
+
+static uint64_t unusual_bits(const struct region *region)
+{
+	uint64_t index = bits_from(region->num_bufs - REGION_FIRST_BUFFER) & 0xffffffffu;
+	uint64_t len = bits_from(region->buf_size) & 0xffffu;
+
+	return index | len << 32 | (uint64_t)(UNUSUAL_FLAGS | NS_BUF_CHANGED) << 48;
+}
+
 void switch_tx_init(struct switch_tx *tx, struct switch_port *port, struct ring *ring)
 {
 	tx->port = port;
 	tx->ring = ring;
 	tx->macs = port->view->table->macs;
 	tx->number = port->number;
+	tx->unusual = unusual_bits(ring->port->region);
 	tx->user.id = lock_id(port->number, ring->index, port->own->generation);
 	tx->user.alive = owner_alive;
 	tx->flood = no_packets;
@@ -124,26 +140,6 @@ static inline uint32_t learn_and_route(const struct switch_tx *tx, const uint8_t
 	return route(tx, frame);
 }
 
-/* The last frame's addresses and where it went: most frames follow one like them. */
-struct flow {
-	uint64_t first;
-	uint32_t second;
-	uint32_t where;
-};
-
-static inline uint32_t flow_route(
-    const struct switch_tx *tx, struct flow *flow, const uint8_t *frame)
-{
-	uint64_t first;
-	uint32_t second;
-
-	memcpy(&first, frame, sizeof first);
-	memcpy(&second, frame + sizeof first, sizeof second);
-	if (first != flow->first || second != flow->second || flow->where == ROUTE_UNKNOWN)
-		*flow = (struct flow){first, second, learn_and_route(tx, frame)};
-	return flow->where;
-}
-
 static uint32_t route_unusual(const struct switch_tx *tx, const uint8_t *frame, uint16_t flags)
 {
 	uint32_t forced = flags >> NS_PORT_SHIFT;
@@ -198,6 +194,9 @@ static void flood_deliver(struct switch_tx *tx)
 
 static void batch_deliver(struct switch_tx *tx)
 {
+	tx->steady = tx->flood.first == SWITCH_NONE
+			 ? tx->num_used == 1
+			 : tx->num_used == 0 && tx->snapshot.num_others == 1;
 	if (tx->flood.first != SWITCH_NONE)
 		flood_deliver(tx);
 	for (uint32_t i = 0; i < tx->num_used; i++) {
@@ -263,28 +262,28 @@ static enum taken take_slot(struct switch_tx *tx, uint32_t at, struct switch_pie
 
 /* The Ethernet addresses of a packet, wherever its pieces are cut; NULL: it is too short. */
 static const uint8_t *addresses(
-    const struct switch_tx *tx, uint32_t pieces, uint8_t gathered[FRAME_MIN])
+    const struct switch_tx *tx, uint32_t pieces, uint8_t gathered[SWITCH_FRAME_MIN])
 {
 	const struct switch_piece *piece = &tx->pieces[tx->num_pieces];
 	uint32_t skip = tx->header_len, have = 0;
 
-	if (piece->len >= skip + FRAME_MIN)
+	if (piece->len >= skip + SWITCH_FRAME_MIN)
 		return piece->data + skip;
-	for (; pieces > 0 && have < FRAME_MIN; piece++, pieces--) {
+	for (; pieces > 0 && have < SWITCH_FRAME_MIN; piece++, pieces--) {
 		uint32_t from = skip < piece->len ? skip : piece->len;
 		uint32_t part = piece->len - from;
 
-		part = part < FRAME_MIN - have ? part : FRAME_MIN - have;
+		part = part < SWITCH_FRAME_MIN - have ? part : SWITCH_FRAME_MIN - have;
 		memcpy(gathered + have, piece->data + from, part);
 		skip -= from;
 		have += part;
 	}
-	return have == FRAME_MIN ? gathered : NULL;
+	return have == SWITCH_FRAME_MIN ? gathered : NULL;
 }
 
 static enum taken packet_route(struct switch_tx *tx, uint32_t pieces, uint16_t flags)
 {
-	uint8_t gathered[FRAME_MIN];
+	uint8_t gathered[SWITCH_FRAME_MIN];
 	const uint8_t *frame = addresses(tx, pieces, gathered);
 
 	if (!frame) {
@@ -363,38 +362,29 @@ static uint32_t collect_unusual(struct switch_tx *tx, uint32_t at)
 /* ---- collecting ---- */
 
 /* Take ordinary packets from `at` on, up to the first one that is not; returns its place. */
-static inline uint32_t collect_ordinary(struct switch_tx *tx, uint32_t at)
+static uint32_t collect_ordinary(struct switch_tx *tx, uint32_t at)
 {
-	const struct ring *r = tx->ring;
-	const struct region *region = r->port->region;
-	const uint8_t *buffers = region_buffer(region, 0);
-	struct netmap_slot *slots = r->common.ring->slot;
-	const uint32_t end = r->rhead, num_slots = r->num_slots, header_len = tx->header_len;
-	const uint32_t num_bufs = region->num_bufs - REGION_FIRST_BUFFER;
-	const uint32_t buf_size = region->buf_size;
-	struct flow flow = {.where = ROUTE_UNKNOWN};
+	const struct switch_source source = switch_source_of(tx);
+	struct switch_flow flow = {0};
+	uint32_t where = ROUTE_NOWHERE, len;
+	bool known = false;
+	const uint8_t *data, *frame;
 
-	while (at != end && tx->num_pieces < SWITCH_BATCH) {
-		uint64_t word = loom_slot_word(&slots[at]);
-		uint32_t index = (uint32_t)word, len = (uint16_t)(word >> 32);
-		const uint8_t *data = buffers + (size_t)index * buf_size;
-
-		if (at + SWITCH_AHEAD < num_slots)
-			__builtin_prefetch(
-			    (const void *)((uintptr_t)buffers +
-					   (uintptr_t)slots[at + SWITCH_AHEAD].buf_idx * buf_size));
-		if (LOOM_UNLIKELY(word >> 48 & (UNUSUAL_FLAGS | NS_BUF_CHANGED))) {
-			if (word >> 48 & UNUSUAL_FLAGS)
-				break;
-			slots[at].flags &= (uint16_t)~NS_BUF_CHANGED;
-		}
-		if (LOOM_UNLIKELY(index - REGION_FIRST_BUFFER >= num_bufs || len > buf_size ||
-				  len < header_len + FRAME_MIN))
+	while (at != source.end && tx->num_pieces < SWITCH_BATCH) {
+		data = switch_source_slot(&source, at, &len);
+		if (!data)
 			break;
+		frame = data + source.header_len;
+		/* Most frames follow one like them. */
+		if (!known || !switch_flow_is(&flow, frame)) {
+			flow = switch_flow_of(frame);
+			where = learn_and_route(tx, frame);
+			known = true;
+		}
 		tx->pieces[tx->num_pieces] =
 		    (struct switch_piece){.data = data, .len = (uint16_t)len};
-		packet_append(tx, 1, flow_route(tx, &flow, data + header_len));
-		at = loom_ring_next(at, num_slots);
+		packet_append(tx, 1, where);
+		at = loom_ring_next(at, source.num_slots);
 	}
 	return at;
 }
@@ -414,6 +404,39 @@ static uint32_t collect(struct switch_tx *tx, uint32_t at)
 	return at;
 }
 
+/* Where the frame at `at` goes, if that is one RX ring with headers of the same length. */
+static uint32_t run_route(struct switch_tx *tx, uint32_t at)
+{
+	const struct switch_source source = switch_source_of(tx);
+	uint32_t len, where, header_len;
+	const uint8_t *data = switch_source_slot(&source, at, &len);
+
+	if (!data)
+		return ROUTE_NOWHERE;
+	where = learn_and_route(tx, data + source.header_len);
+	if (where == ROUTE_FLOOD && tx->snapshot.num_others == 1)
+		where = tx->snapshot.others[0] * SWITCH_RINGS;
+	if (where >= ROUTE_FLOOD)
+		return ROUTE_NOWHERE;
+	header_len = switch_table_header(tx->port->view->table, where / SWITCH_RINGS);
+	return header_len == tx->header_len ? where : ROUTE_NOWHERE;
+}
+
+/*
+ * While packets go to one place, they need not be sorted: they are delivered straight from their slots.
+ * Where runs are short, sorting is cheaper than a turn at the lock for each.
+ */
+static uint32_t run_forward(struct switch_tx *tx, uint32_t at)
+{
+	uint32_t where = tx->skipping ? ROUTE_NOWHERE : run_route(tx, at), next = at;
+
+	if (where != ROUTE_NOWHERE)
+		next = switch_deliver_run(
+		    tx, tx->snapshot.targets[where / SWITCH_RINGS], where % SWITCH_RINGS, at);
+	tx->steady = next == tx->ring->rhead || ring_distance(tx->ring, at, next) >= RUN_MIN;
+	return next;
+}
+
 int switch_forward(struct ring *r)
 {
 	struct switch_tx *tx = r->state;
@@ -425,8 +448,12 @@ int switch_forward(struct ring *r)
 	tx->header_len = switch_table_header(tx->port->view->table, tx->number);
 	do {
 		from = at;
-		at = collect(tx, from);
-		batch_deliver(tx);
+		if (tx->steady)
+			at = run_forward(tx, at);
+		if (!tx->steady) {
+			at = collect(tx, at);
+			batch_deliver(tx);
+		}
 	} while (at != r->rhead && at != from);
 	r->hwcur = at;
 	r->hwtail = ring_prev(r, at);

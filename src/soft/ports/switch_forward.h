@@ -9,11 +9,10 @@
 #include "switch_kept.h"
 #include "switch_view.h"
 
-#define SWITCH_BATCH 256u                 /* slots; bench: more do not fit the first-level cache */
-#define SWITCH_ARENA ((size_t)256 * 1024) /* bytes of indirect packets in one batch */
-#define SWITCH_NONE  UINT16_MAX
-#define SWITCH_AHEAD 8u /* slots to look ahead for their buffers */
-#define SWITCH_AHEAD 8u /* slots to look ahead for their buffers */
+#define SWITCH_BATCH     256u /* slots; bench: more do not fit the first-level cache */
+#define SWITCH_ARENA     ((size_t)256 * 1024) /* bytes of indirect packets in one batch */
+#define SWITCH_NONE      UINT16_MAX
+#define SWITCH_FRAME_MIN 14u /* an Ethernet header */
 
 /** One slot's worth of a packet; a packet's pieces stand in a row. */
 struct switch_piece {
@@ -45,10 +44,13 @@ struct switch_tx {
 	struct robust_lock_user user; /* first: owner_alive() gets no more than that */
 	struct switch_port *port;
 	struct ring *ring;
-	uint64_t *macs;      /* of the switch's table */
+	uint64_t *macs; /* of the switch's table */
+	uint64_t
+	    unusual; /* bits of a slot's word, less REGION_FIRST_BUFFER, that no ordinary slot has */
 	uint32_t number;     /* the port's */
 	uint32_t header_len; /* of this port's frames, read once per sync */
 	bool skipping;       /* the rest of a packet that was too long is still to come */
+	bool steady;         /* the last packets all went to one RX ring: the next may, too */
 	struct switch_snapshot snapshot;
 	uint32_t num_pieces;
 	struct switch_piece pieces[SWITCH_BATCH + NETMAP_MAX_FRAGS];
@@ -63,6 +65,22 @@ struct switch_tx {
 	uint64_t looked_ns; /* when a full destination was last asked whether it lives */
 };
 
+/** The slots that a sync is to send. */
+struct switch_source {
+	struct netmap_slot *slots;
+	const uint8_t *buffers; /* from REGION_FIRST_BUFFER on */
+	uint64_t unusual;
+	size_t buf_size;
+	uint32_t num_slots, end;
+	uint32_t header_len, shortest;
+};
+
+/* The addresses that a frame begins with. */
+struct switch_flow {
+	uint64_t first;
+	uint32_t second;
+};
+
 /** Set up a TX ring's state, zeroed before. */
 void switch_tx_init(struct switch_tx *tx, struct switch_port *port, struct ring *ring);
 void switch_tx_close(struct switch_tx *tx);
@@ -73,5 +91,62 @@ int switch_forward(struct ring *r);
 /** Deliver the packets of two queues, in the order in which they were sent, to one RX ring. */
 void switch_deliver(struct switch_tx *tx, struct switch_target *target, uint32_t ring,
     struct switch_queue direct, struct switch_queue flood);
+
+/**
+ * Deliver ordinary slots from `at` on straight to one RX ring, as long as their frames have the same
+ * addresses as the first, and a batch of them at most. Returns the place of the first one that was left.
+ */
+uint32_t switch_deliver_run(
+    struct switch_tx *tx, struct switch_target *target, uint32_t ring, uint32_t at);
+
+static inline struct switch_source switch_source_of(const struct switch_tx *tx)
+{
+	const struct ring *r = tx->ring;
+	const struct region *region = r->port->region;
+
+	return (struct switch_source){
+	    .slots = r->common.ring->slot,
+	    .buffers = region_buffer(region, REGION_FIRST_BUFFER),
+	    .unusual = tx->unusual,
+	    .buf_size = region->buf_size,
+	    .num_slots = r->num_slots,
+	    .end = r->rhead,
+	    .header_len = tx->header_len,
+	    .shortest = tx->header_len + SWITCH_FRAME_MIN,
+	};
+}
+
+/* A slot's buffer and length; NULL: it is unusual, or wrong, and needs a closer look. */
+static inline const uint8_t *switch_source_slot(
+    const struct switch_source *source, uint32_t at, uint32_t *len)
+{
+	uint64_t word = loom_slot_word(&source->slots[at]) - REGION_FIRST_BUFFER;
+
+	if (LOOM_UNLIKELY(word & source->unusual)) {
+		if ((word & source->unusual) != (uint64_t)NS_BUF_CHANGED << 48)
+			return NULL;
+		source->slots[at].flags &= (uint16_t)~NS_BUF_CHANGED;
+	}
+	*len = (uint16_t)(word >> 32);
+	if (LOOM_UNLIKELY(*len < source->shortest))
+		return NULL;
+	return source->buffers + (uint32_t)word * source->buf_size;
+}
+
+static inline struct switch_flow switch_flow_of(const uint8_t *frame)
+{
+	struct switch_flow flow;
+
+	__builtin_memcpy(&flow.first, frame, sizeof flow.first);
+	__builtin_memcpy(&flow.second, frame + sizeof flow.first, sizeof flow.second);
+	return flow;
+}
+
+static inline bool switch_flow_is(const struct switch_flow *flow, const uint8_t *frame)
+{
+	struct switch_flow other = switch_flow_of(frame);
+
+	return other.first == flow->first && other.second == flow->second;
+}
 
 #endif
