@@ -116,15 +116,15 @@ int loom_rx_stats(const struct loom_rxring *rx, struct loom_stats *out);
  * Out-of-line halves of the verbs below; not called by programs. They take handles by value: a
  * handle whose address never leaves a function can live in registers.
  */
-int loom_send_unusual(struct loom_txring tx, const void *data, size_t len);
-int loom_recv_unusual(struct loom_rxring rx, struct loom_frame *frame);
+int loom_send_unusual(struct loom_txring ring, const void *data, size_t len);
+int loom_recv_unusual(struct loom_rxring ring, struct loom_frame *frame);
 int loom_peek_unusual(
     struct loom_rxring rx, const struct netmap_slot *slot, struct loom_frame *frame);
 int loom_commit_refused(struct loom_txring tx, unsigned n);
 int loom_put_refused(uint32_t len, uint32_t cap);
-void loom_commit_fragments(struct loom_txring tx, const struct loom_frame *frames, unsigned n);
-void loom_release_counted(struct loom_rxring rx, unsigned n);
-void loom_tx_pass_over(struct loom_txring tx);
+void loom_commit_fragments(struct loom_txring ring, const struct loom_frame *frames, unsigned n);
+void loom_release_counted(struct loom_rxring ring, unsigned n);
+void loom_tx_pass_over(struct loom_txring ring);
 void loom_rx_drop(struct loom_rxring rx);
 void loom_handle_check(uint32_t id, const char *verb);
 void loom_release_check(unsigned n, unsigned held);

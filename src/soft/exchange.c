@@ -40,6 +40,7 @@ void exchange_resume(struct ring *r)
 	__atomic_store_n(r->tx ? &x->sender.waiting : &x->receiver.waiting, 0, __ATOMIC_RELAXED);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written by the atomic exchange */
 void exchange_wake_peer(struct ring *r, uint32_t *waiting)
 {
 	struct exchange_end *end = r->state;

@@ -31,10 +31,12 @@
 	    #whole ": " #field)
 
 /* An array without a length at a structure's end: its offset, the size and type of an element. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): `whole` is a type */
 #define ABI_TAIL(whole, field, offset, bytes, of)                                                  \
 	ABI_ASSERT(offsetof(whole, field) == (offset) &&                                           \
 		       sizeof(((whole *)0)->field[0]) == (bytes) && ABI_IS(whole, field[0], of),   \
 	    #whole ": " #field)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define ABI_VALUE(name, value)  ABI_ASSERT((name) == (value), #name)
 #define ABI_STRING(name, value) ABI_ASSERT(__builtin_strcmp(name, value) == 0, #name)

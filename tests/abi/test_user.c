@@ -114,7 +114,8 @@ static void buffer_index_and_address_convert_both_ways(void **state)
 	for (i = 0; i < 2 + port->rings * SLOTS; i++) {
 		char *buf = NETMAP_BUF(ring, i);
 
-		assert_ptr_equal(buf, port->mem + fake_port_buffers(port) + i * FAKE_BUF_SIZE);
+		assert_ptr_equal(
+		    buf, port->mem + fake_port_buffers(port) + (size_t)i * FAKE_BUF_SIZE);
 		assert_int_equal(NETMAP_BUF_IDX(ring, buf), i);
 		assert_int_equal(NETMAP_BUF_IDX(ring, buf + FAKE_BUF_SIZE - 1), i);
 		assert_ptr_equal(NETMAP_BUF(other, i), buf);

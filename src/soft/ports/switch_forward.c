@@ -442,6 +442,8 @@ int switch_forward(struct ring *r)
 	struct switch_tx *tx = r->state;
 	uint32_t at = r->hwcur, from;
 
+	if (at == r->rhead)
+		return 0;
 	if (LOOM_UNLIKELY(switch_snapshot_is_old(&tx->snapshot, tx->port->view)))
 		switch_snapshot_refresh(
 		    &tx->snapshot, tx->port->view, &tx->port->share, tx->number);
