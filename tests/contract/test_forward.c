@@ -208,6 +208,39 @@ static void bad_slots_on_either_side_cost_only_themselves(void **state)
 	close_pipe(&b);
 }
 
+static void counted(const struct loom_stats *stats, uint64_t packets, uint64_t bytes)
+{
+	assert_int_equal(stats->packets, packets);
+	assert_int_equal(stats->bytes, bytes);
+	for (int i = 0; i < LOOM_DROP_REASONS; i++)
+		assert_int_equal(stats->drops[i], 0);
+}
+
+static void what_is_forwarded_counts_on_both_rings(void **state)
+{
+	struct pipe_ends a, b;
+	struct loom_stats in, copied, swapped;
+
+	(void)state;
+	open_pipe(&a, "pipe{fa}", LOOM_CONFIG(.tx_slots = 32, .buffer_size = 64));
+	open_pipe(&b, "pipe{fb}", NULL);
+	for (uint32_t i = 0; i < 6; i++)
+		send_on(&a, i, i % 2 ? 300 : LEN);
+	assert_int_equal(loom_forward(&a.out.rx, &b.in.tx, 9), 3);
+	assert_int_equal(loom_forward(&a.out.rx, &a.out.tx, 99), 3);
+	assert_ok(loom_tx_sync(&b.in.tx));
+	assert_ok(loom_tx_sync(&a.out.tx));
+	assert_ok(loom_rx_sync(&a.out.rx));
+	assert_ok(loom_rx_stats(&a.out.rx, &in));
+	assert_ok(loom_tx_stats(&b.in.tx, &copied));
+	assert_ok(loom_tx_stats(&a.out.tx, &swapped));
+	counted(&in, 6, 3 * 300 + 3 * LEN);
+	counted(&copied, 3, 300 + 2 * LEN);
+	counted(&swapped, 3, 2 * 300 + LEN);
+	close_pipe(&a);
+	close_pipe(&b);
+}
+
 static int by_value(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -390,6 +423,7 @@ static const struct CMUnitTest plain[] = {
     cmocka_unit_test(a_target_without_room_leaves_the_rest_where_it_is),
     cmocka_unit_test(a_packet_too_large_for_the_target_is_dropped_and_counted),
     cmocka_unit_test(bad_slots_on_either_side_cost_only_themselves),
+    cmocka_unit_test(what_is_forwarded_counts_on_both_rings),
     cmocka_unit_test(a_swap_moves_no_byte_and_loses_no_buffer),
     cmocka_unit_test(a_program_may_change_the_buffer_of_a_slot),
     cmocka_unit_test(a_swapped_chain_stays_a_chain),

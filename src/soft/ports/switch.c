@@ -185,6 +185,7 @@ static int join(struct port *port, struct switch_port *sw, const struct port_req
 	if (err)
 		return err;
 	generation = switch_table_generation(sw->view->table, sw->number) + 1;
+	switch_table_announce(sw->view->table, sw->number);
 	err = switch_target_create(&sw->share, sw->number, generation, request, &sw->own);
 	if (err)
 		return err;

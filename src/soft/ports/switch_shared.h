@@ -15,7 +15,8 @@
  * exchange say what is valid, and they move once at the end of a turn, so a sender may die at any point.
  *
  * The table changes only under the directory's lock, and then moves `epoch`. Port number N holds the
- * lock of end N - 1 of the object as long as its process lives.
+ * lock of end N - 1 of the object as long as its process lives. A part is made before its entry says so;
+ * `coming` tells whose that was if its maker is killed in between.
  */
 #ifndef SOFT_PORTS_SWITCH_SHARED_H
 #define SOFT_PORTS_SWITCH_SHARED_H
@@ -57,6 +58,7 @@ struct switch_header {
 struct switch_table {
 	struct switch_header header;
 	uint32_t epoch __attribute__((aligned(EXCHANGE_LINE)));
+	uint32_t coming; /* number of a port whose memory is being made, or 0 */
 	/* MAC address in bits 0-47, number of the port that it was last seen at in 48-55; 0: empty. */
 	uint64_t macs[SWITCH_MACS] __attribute__((aligned(EXCHANGE_LINE)));
 	struct switch_entry entries[SWITCH_NUMBERS];

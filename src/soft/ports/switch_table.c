@@ -153,6 +153,11 @@ static void entry_move(struct switch_table *table, uint32_t number)
 	__atomic_add_fetch(&table->epoch, 1, __ATOMIC_RELEASE);
 }
 
+void switch_table_announce(struct switch_table *table, uint32_t number)
+{
+	__atomic_store_n(&table->coming, number, __ATOMIC_RELAXED);
+}
+
 void switch_table_enter(struct switch_table *table, uint32_t number, const char *name)
 {
 	struct switch_entry *entry = &table->entries[number];
@@ -162,6 +167,7 @@ void switch_table_enter(struct switch_table *table, uint32_t number, const char 
 		__atomic_store_n(&entry->header_len, 0, __ATOMIC_RELAXED);
 	}
 	entry_move(table, number);
+	switch_table_announce(table, 0);
 }
 
 /* Or the next port of that number would get what was meant for this one. */
@@ -192,8 +198,24 @@ void switch_table_leave(const struct share *share, struct switch_table *table, u
 	entry_move(table, number);
 }
 
+/* The memory of a port whose maker was killed before others could see it. */
+static void forget_unborn(const struct share *share, struct switch_table *table)
+{
+	uint32_t number = __atomic_load_n(&table->coming, __ATOMIC_RELAXED);
+	char name[NAME_MAX + 32];
+
+	if (number == 0)
+		return;
+	if (number <= SWITCH_PORTS && !is_live(table, number)) {
+		switch_part_name(share, number, switch_table_generation(table, number) + 1, name);
+		unlinkat(share->dirfd, name, 0);
+	}
+	switch_table_announce(table, 0);
+}
+
 void switch_table_sweep(const struct share *share, struct switch_table *table, uint32_t own)
 {
+	forget_unborn(share, table);
 	for (uint32_t number = 1; number <= SWITCH_PORTS; number++)
 		if (number != own && is_live(table, number) &&
 		    share_end_held(share, number - 1) == 0)

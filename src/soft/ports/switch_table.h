@@ -36,6 +36,9 @@ void switch_table_name(
 /** Length of a port's virtio-net header: 0, 10 or 12. */
 uint32_t switch_table_header(const struct switch_table *table, uint32_t number);
 
+/** The port's memory is about to be made: should we be killed, the next sweep removes it. 0: it was not. */
+void switch_table_announce(struct switch_table *table, uint32_t number);
+
 /** The port's memory is laid out: let others see it. */
 void switch_table_enter(struct switch_table *table, uint32_t number, const char *name);
 
