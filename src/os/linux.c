@@ -34,7 +34,12 @@ int os_memory_create(const char *label, size_t size)
 
 int os_memory_map(int fd, size_t size, void **out)
 {
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return os_memory_map_from(fd, size, 0, out);
+}
+
+int os_memory_map_from(int fd, size_t size, off_t offset, void **out)
+{
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 
 	if (base == MAP_FAILED)
 		return -errno;

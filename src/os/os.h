@@ -20,8 +20,9 @@ size_t os_page_size(void);
 /** Anonymous shared memory of size bytes, zeroed, close-on-exec; a descriptor to map. */
 int os_memory_create(const char *label, size_t size);
 
-/** Map size bytes of fd, read and write, shared, anywhere. */
+/** Map size bytes of fd, read and write, shared, anywhere; from its beginning or a page further on. */
 int os_memory_map(int fd, size_t size, void **out);
+int os_memory_map_from(int fd, size_t size, off_t offset, void **out);
 
 /** Replace the pages at `at` (page-aligned, inside a mapping of ours) by those of fd at offset. */
 int os_memory_overlay(void *at, size_t size, int fd, off_t offset);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pool.h"
 #include "region.h"
 #include "ring.h"
 
@@ -26,7 +27,9 @@ struct port_request {
 	uint32_t buf_size;
 	uint32_t extra_bufs;
 	const char *directory; /* for shared objects; NULL: the user's own */
-	bool any_end;          /* only asking: either end of a pipe that is open here will do */
+	struct region
+	    *region;  /* that was asked for by id or otherwise; the caller's reference; NULL */
+	bool any_end; /* only asking: either end of a pipe that is open here will do */
 };
 
 struct port {
@@ -36,7 +39,8 @@ struct port {
 	char directory[128]; /* where its shared object is looked for; "" the default */
 	unsigned references;
 	struct region *region;
-	uint32_t num_tx, num_rx; /* all rings, host rings included and last */
+	struct region_claim claim; /* to the areas of its rings */
+	uint32_t num_tx, num_rx;   /* all rings, host rings included and last */
 	uint32_t host_tx, host_rx;
 	uint32_t tx_slots, rx_slots;
 	struct ring *tx, *rx;
@@ -70,26 +74,39 @@ struct port_kind {
 	void (*disarm)(struct ring *ring);
 };
 
-/** Where the rings of a port stand in a region's plan. */
-struct port_layout {
-	struct region *region;
-	uint32_t first_tx, first_rx; /* region ring numbers */
-};
-
-/** Allocate and initialise ring structs over a laid-out region, which the port then owns. */
-int port_build(struct port *port, const struct port_request *request, const struct port_layout *at);
+/**
+ * Allocate and initialise ring structs over rings of a region. Slots are left alone.
+ *
+ * @param region   one reference becomes the port's, also when this fails
+ * @param claim    to the areas of the rings; becomes the port's, also when this fails
+ * @param objects  ring objects of the region: of TX rings, then of RX rings
+ */
+int port_build(struct port *port, const struct port_request *request, struct region *region,
+    struct region_claim *claim, const uint32_t *objects);
 
 /**
- * The usual case: a private region, RX slots after TX slots, buffers in order, rings empty.
- * With mirrored, RX ring k has the slot pages of TX ring k.
+ * The usual case: rings of the port's own, every slot with a buffer, rings empty. With mirrored, RX ring k
+ * has the slot pages of TX ring k.
+ *
+ * @param region  as above; NULL: memory for this port alone
  */
-int port_build_private(struct port *port, const struct port_request *request, bool mirrored);
+int port_build_own(
+    struct port *port, const struct port_request *request, struct region *region, bool mirrored);
 
 /**
  * How many buffers to lay out for those wanted: a power of two, so that the data path's single mask
  * lets every valid index pass, and the reserved ones. Untouched buffers cost no memory.
  */
 uint32_t port_buffers_for(uint64_t wanted);
+
+/** A region for a port that others may join, and for their rings: with room to spare. */
+void port_region_shape(const struct port_request *request, struct region_shape *out);
+
+/** Bytes of a netmap_if for so many rings. */
+uint32_t port_if_size(uint32_t rings);
+
+/** A reference to the region that was asked for, for port_build_own(); NULL: none was. */
+struct region *port_region(const struct port_request *request);
 
 /** Undo port_build(). */
 void port_unbuild(struct port *port);

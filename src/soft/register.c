@@ -151,7 +151,7 @@ static void if_fill(struct soft *soft, const struct port *port)
 	ssize_t *offsets = (ssize_t *)(uintptr_t)nifp->ring_ofs;
 
 	memcpy(nifp->ni_name, port->name, strnlen(port->name, sizeof nifp->ni_name - 1));
-	CONST_SET(uint32_t, nifp->ni_flags, NI_PRIV_MEM);
+	CONST_SET(uint32_t, nifp->ni_flags, port->region->id == REGION_GLOBAL ? 0 : NI_PRIV_MEM);
 	CONST_SET(uint32_t, nifp->ni_tx_rings, port->num_tx - port->host_tx);
 	CONST_SET(uint32_t, nifp->ni_rx_rings, port->num_rx - port->host_rx);
 	CONST_SET(uint32_t, nifp->ni_host_tx_rings, port->host_tx);
@@ -193,7 +193,7 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 	soft->nifp = region_if_take(port->region);
 	if (!soft->nifp)
 		return error_set(
-		    -ENOMEM, "port \"%s\" is open %u times already", port->name, REGION_MAX_IFS);
+		    -ENOMEM, "port \"%s\" is open %u times already", port->name, REGION_IFS);
 	use(port->tx_users, &soft->tx, exclusive);
 	use(port->rx_users, &soft->rx, exclusive);
 	if_fill(soft, port);
@@ -219,11 +219,34 @@ static int request_check(const struct nmreq_register *reg, const struct device_o
 	if (mode != NR_REG_ALL_NIC && mode != NR_REG_ONE_NIC && !wants_host(mode))
 		return error_set(
 		    -EINVAL, "register mode %u is not one that the soft device serves", mode);
-	if (reg->nr_mem_id != 0)
-		return error_set(-EINVAL, "there is no memory region %u", reg->nr_mem_id);
 	if (reg->nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON))
 		return error_set(-EOPNOTSUPP, "this build has no monitor ports");
 	return 0;
+}
+
+/* The port, in the region that was asked for: one that is open must be there already. */
+static int port_get(struct port_request *request, const struct nmreq_register *reg,
+    struct soft *soft, struct port **out)
+{
+	int err;
+
+	if (reg->nr_mem_id != 0)
+		err = region_by_id(request->directory, reg->nr_mem_id, &request->region);
+	else
+		err = 0;
+	if (err)
+		return err;
+	if (request->region)
+		request->buf_size = request->region->buf_size;
+	err = registry_get(request, soft->tried, sizeof soft->tried, out);
+	if (!err && request->region && (*out)->region != request->region) {
+		err = error_set(-EINVAL, "port \"%s\" is in memory region %u, not in %u",
+		    request->name, (*out)->region->id, request->region->id);
+		registry_put(*out);
+	}
+	if (request->region)
+		region_release(request->region);
+	return err;
 }
 
 int soft_register(struct soft *soft, struct nmreq_header *header)
@@ -246,7 +269,7 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 	if (options && options->spin_us)
 		soft->spin_us = options->spin_us == LOOM_SPIN_NONE ? 0 : options->spin_us;
 	registry_lock();
-	err = registry_get(&request, soft->tried, sizeof soft->tried, &port);
+	err = port_get(&request, reg, soft, &port);
 	if (!err) {
 		err = bind_rings(soft, port, reg);
 		if (err)

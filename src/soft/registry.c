@@ -140,13 +140,12 @@ static int open_by_name(
 	return interface_open(&request, tried, tried_size, out);
 }
 
-static struct port *find(const struct port_request *request)
+struct port *registry_find(const char *name, const char *directory)
 {
-	const char *directory = request->directory ? request->directory : "";
 	struct port *port = ports;
 
-	while (port &&
-	       (strcmp(port->name, request->name) != 0 || strcmp(port->directory, directory) != 0))
+	while (port && (strcmp(port->name, name) != 0 ||
+			   strcmp(port->directory, directory ? directory : "") != 0))
 		port = port->next;
 	return port;
 }
@@ -162,7 +161,9 @@ static bool shareable(const char *name)
 int registry_get(
     const struct port_request *request, char *tried, size_t tried_size, struct port **out)
 {
-	struct port *port = shareable(request->name) || request->any_end ? find(request) : NULL;
+	struct port *port = shareable(request->name) || request->any_end
+				? registry_find(request->name, request->directory)
+				: NULL;
 	int err;
 
 	if (port) {
@@ -186,7 +187,7 @@ bool registry_has(const struct port_request *request)
 	bool has;
 
 	registry_lock();
-	has = find(request) != NULL;
+	has = registry_find(request->name, request->directory) != NULL;
 	registry_unlock();
 	return has;
 }

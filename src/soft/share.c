@@ -19,6 +19,7 @@
 #define PREFIX          "loom-"
 #define USER_BYTE       0u
 #define END_BYTE        1u
+#define LOOKS           64u /* objects per sweep: bounds what opening costs where there are many */
 #define KEPT            S_IXUSR /* the mark of an object that outlives its users */
 
 /* File names keep letters, digits and the braces of pipes; anything else becomes %xx. */
@@ -35,6 +36,20 @@ static void encode(const char *key, char *out, size_t size)
 			used += (size_t)snprintf(out + used, size - used, "%%%02x", c);
 	}
 	out[used] = 0;
+}
+
+static void decode(const char *file, char *out, size_t size)
+{
+	const char *end = file + strlen(file);
+	unsigned c;
+
+	for (file += strlen(PREFIX); file < end && size > 1; size--) {
+		bool escaped = *file == '%' && end - file >= 3 && sscanf(file + 1, "%2x", &c) == 1;
+
+		*out++ = escaped ? (char)c : *file;
+		file += escaped ? 3 : 1;
+	}
+	*out = 0;
 }
 
 static void directory_name(const char *wanted, char *out, size_t size)
@@ -90,14 +105,13 @@ static bool in_use(int dirfd, const char *object)
 	return held != 0;
 }
 
-/* What has our names, is of our making, and may go: an object, or a part or wakeup of one. */
+/* What is of our making, and may go: an object, or a part or wakeup of one. */
 static bool is_ours(int dirfd, const char *file)
 {
 	bool part = strchr(file, '.') != NULL;
 	struct stat st;
 
-	if (strncmp(file, PREFIX, strlen(PREFIX)) != 0 ||
-	    fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid())
+	if (fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid())
 		return false;
 	if (!part)
 		return S_ISREG(st.st_mode) && !(st.st_mode & KEPT);
@@ -114,20 +128,68 @@ static DIR *directory_read(int dirfd)
 	return dir;
 }
 
-/* Remove dead objects, and parts without an object in use. The directory is locked. */
-static void sweep(int dirfd)
+/* What a sweep found out last about an object with parts: nobody can take or leave it meanwhile. */
+struct verdict {
+	char object[NAME_MAX + 1];
+	bool used;
+};
+
+static bool is_dead(int dirfd, const char *object, bool part, struct verdict *last)
+{
+	if (!part)
+		return !in_use(dirfd, object);
+	if (strcmp(last->object, object) != 0) {
+		last->used = in_use(dirfd, object);
+		snprintf(last->object, sizeof last->object, "%s", object);
+	}
+	return !last->used;
+}
+
+static unsigned count_objects(DIR *dir)
+{
+	const struct dirent *entry;
+	unsigned n = 0;
+
+	while ((entry = readdir(dir)))
+		n += strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
+		     !strchr(entry->d_name, '.');
+	rewinddir(dir);
+	return n;
+}
+
+/* Looking at hundreds of objects at every opening and closing would make that slow: a share of them will do. */
+static bool is_due(unsigned objects, uint64_t *random)
+{
+	*random = *random * 6364136223846793005u + 1442695040888963407u;
+	return (*random >> 33) % objects < LOOKS;
+}
+
+/*
+ * Remove dead objects, and parts without an object in use: `own` surely, of others that died alone at
+ * least LOOKS on average. The directory is locked.
+ */
+static void sweep(int dirfd, const char *own)
 {
 	DIR *dir = directory_read(dirfd);
+	struct verdict last = {.object = ""};
+	uint64_t random = os_now_ns();
 	const struct dirent *entry;
+	unsigned objects;
 
 	if (!dir)
 		return;
+	objects = count_objects(dir);
 	while ((entry = readdir(dir))) {
+		size_t len = strcspn(entry->d_name, ".");
 		char object[NAME_MAX + 1];
 
-		snprintf(
-		    object, sizeof object, "%.*s", (int)strcspn(entry->d_name, "."), entry->d_name);
-		if (is_ours(dirfd, entry->d_name) && !in_use(dirfd, object))
+		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
+			continue;
+		snprintf(object, sizeof object, "%.*s", (int)len, entry->d_name);
+		if (objects > LOOKS && strcmp(object, own) != 0 && !is_due(objects, &random))
+			continue;
+		if (is_dead(dirfd, object, entry->d_name[len] != 0, &last) &&
+		    is_ours(dirfd, entry->d_name))
 			unlinkat(dirfd, entry->d_name, 0);
 	}
 	closedir(dir);
@@ -188,7 +250,7 @@ static int take(struct share *share, const char *key, int end, bool create)
 }
 
 /* The directory, locked and without what is dead. */
-static int directory_enter(const char *wanted)
+static int directory_enter(const char *wanted, const char *own)
 {
 	int dirfd = directory_open(wanted), err;
 
@@ -201,7 +263,7 @@ static int directory_enter(const char *wanted)
 				      "process (is one stopped "
 				      "while it opens a port?)");
 	}
-	sweep(dirfd);
+	sweep(dirfd, own);
 	return dirfd;
 }
 
@@ -212,7 +274,7 @@ static int locked_open(
 
 	*share = (struct share){.fd = -1};
 	encode(key, share->file, sizeof share->file);
-	share->dirfd = directory_enter(directory);
+	share->dirfd = directory_enter(directory, share->file);
 	if (share->dirfd < 0)
 		return share->dirfd;
 	err = take(share, key, end, create);
@@ -235,6 +297,42 @@ int share_open_existing(struct share *share, const char *directory, const char *
 	return locked_open(share, directory, key, SHARE_NO_END, false);
 }
 
+int share_enter(struct share *share, const char *directory)
+{
+	*share = (struct share){.fd = -1};
+	share->dirfd = directory_enter(directory, "");
+	return share->dirfd < 0 ? share->dirfd : 0;
+}
+
+void share_leave(struct share *share)
+{
+	os_directory_unlock(share->dirfd);
+	close(share->dirfd);
+}
+
+int share_open_within(struct share *share, const struct share *outer, const char *key, bool create)
+{
+	int err;
+
+	*share = (struct share){.fd = -1};
+	encode(key, share->file, sizeof share->file);
+	share->dirfd = openat(outer->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (share->dirfd < 0)
+		return error_set(-errno, "cannot open the directory of shared objects again: %s",
+		    strerror(errno));
+	err = take(share, key, SHARE_NO_END, create);
+	if (err)
+		share_drop(share);
+	return err;
+}
+
+void share_drop(struct share *share)
+{
+	if (share->fd >= 0)
+		close(share->fd);
+	close(share->dirfd);
+}
+
 void share_ready(const struct share *share)
 {
 	os_directory_unlock(share->dirfd);
@@ -255,7 +353,7 @@ void share_close(struct share *share)
 
 	close(share->fd);
 	if (locked)
-		sweep(share->dirfd);
+		sweep(share->dirfd, share->file);
 	/* Closing would not do where a child has inherited the descriptor. */
 	os_directory_unlock(share->dirfd);
 	close(share->dirfd);
@@ -284,7 +382,7 @@ bool share_exists(const char *directory, const char *key)
 
 int share_each(const char *directory, int (*visit)(void *arg, const char *key), void *arg)
 {
-	int dirfd = directory_enter(directory), result = 0;
+	int dirfd = directory_enter(directory, ""), result = 0;
 	const struct dirent *entry;
 	DIR *dir;
 
@@ -299,5 +397,25 @@ int share_each(const char *directory, int (*visit)(void *arg, const char *key), 
 		closedir(dir);
 	os_directory_unlock(dirfd);
 	close(dirfd);
+	return result;
+}
+
+int share_scan(int dirfd, const char *prefix, int (*look)(void *arg, const char *key), void *arg)
+{
+	DIR *dir = directory_read(dirfd);
+	const struct dirent *entry;
+	char key[NAME_MAX + 1];
+	int result = 0;
+
+	while (dir && result == 0 && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0 ||
+		    strchr(entry->d_name, '.'))
+			continue;
+		decode(entry->d_name, key, sizeof key);
+		if (strncmp(key, prefix, strlen(prefix)) == 0)
+			result = look(arg, key);
+	}
+	if (dir)
+		closedir(dir);
 	return result;
 }

@@ -7,7 +7,8 @@
  *
  * Every user holds a shared lock on byte 0 of the object, and an exclusive one on byte 1 + end for
  * the end it has taken; ends are numbered. Locks die with their process, so an object nobody has locked is dead,
- * whatever happened to its users; whoever next opens or closes anything in the directory removes it.
+ * whatever happened to its users; whoever next opens or closes anything in the directory removes it (where
+ * there are many, some of them).
  * Creating, taking and removing happen under a lock on the directory, held for microseconds.
  */
 #ifndef SOFT_SHARE_H
@@ -43,6 +44,19 @@ void share_ready(const struct share *share);
 /** The same for an object that exists, without an end; -ENOENT (and no message) if there is none. */
 int share_open_existing(struct share *share, const char *directory, const char *key);
 
+/** Lock the directory, to look around and for share_open_within(); for a short time. */
+int share_enter(struct share *share, const char *directory);
+void share_leave(struct share *share);
+
+/**
+ * Open, or create, another object while `outer` keeps the same directory locked; no end is taken, and
+ * share_ready() is outer's. -ENOENT (and no message) without create if there is none.
+ */
+int share_open_within(struct share *share, const struct share *outer, const char *key, bool create);
+
+/** Let go of a share_open_within() whose outer share is still locked, and will be closed. */
+void share_drop(struct share *share);
+
 /** Take an end after SHARE_NO_END, before share_ready(); -EAGAIN if it is taken. */
 int share_take(struct share *share, unsigned end);
 
@@ -67,6 +81,13 @@ bool share_exists(const char *directory, const char *key);
  * @return the last result of visit, or an error
  */
 int share_each(const char *directory, int (*visit)(void *arg, const char *key), void *arg);
+
+/**
+ * Call look with the key of every object whose key begins with prefix, until it returns something else
+ * than 0; dead ones may be among them.
+ * @return the last result of look
+ */
+int share_scan(int dirfd, const char *prefix, int (*look)(void *arg, const char *key), void *arg);
 
 /** Let go; the last user removes the object. Also undoes a share_open() that was not made ready. */
 void share_close(struct share *share);

@@ -62,6 +62,9 @@ int registry_get(
     const struct port_request *request, char *tried, size_t tried_size, struct port **out);
 void registry_put(struct port *port);
 
+/** The port of that name that is open in this process, or NULL; no reference is taken. */
+struct port *registry_find(const char *name, const char *directory);
+
 /** Whether a port of that name is open in this process. Takes the lock itself. */
 bool registry_has(const struct port_request *request);
 

@@ -73,7 +73,7 @@ static int loop_open(struct port *port, const struct port_request *wanted)
 	loop = loop_new(request.tx_rings);
 	if (!loop)
 		return error_set(-ENOMEM, "out of memory for \"%s\"", request.name);
-	err = port_build_private(port, &request, true);
+	err = port_build_own(port, &request, port_region(&request), true);
 	if (err) {
 		loop_free(loop);
 		return err;

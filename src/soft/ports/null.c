@@ -7,7 +7,7 @@
 
 static int null_open(struct port *port, const struct port_request *request)
 {
-	return port_build_private(port, request, false);
+	return port_build_own(port, request, port_region(request), false);
 }
 
 static void null_close(struct port *port)

@@ -116,18 +116,6 @@ static int number_take(struct switch_port *sw, const char *name)
 	return 0;
 }
 
-static void slots_fill(const struct port *port, struct region *region)
-{
-	for (uint32_t i = 0; i < port->num_rx + port->num_tx; i++) {
-		const struct ring *r =
-		    i < port->num_rx ? &port->rx[i] : &port->tx[i - port->num_rx];
-
-		region_slots_fill(r->common.ring->slot, r->num_slots, *region->next_buffer,
-		    (uint16_t)region->buf_size);
-		*region->next_buffer += r->num_slots;
-	}
-}
-
 static int states_allocate(struct port *port, struct switch_port *sw)
 {
 	sw->tx = calloc(port->num_tx, sizeof *sw->tx);
@@ -151,50 +139,73 @@ static void rings_attach(struct port *port, struct switch_port *sw)
 	}
 }
 
-static int build(struct port *port, struct switch_port *sw, const struct port_request *request)
+static void mode_describe(struct port *port, const struct switch_port *sw)
 {
-	struct port_layout at = {.region = sw->own->region, .first_rx = request->tx_rings};
+	snprintf(port->mode, sizeof port->mode, "port %u of the switch", sw->number);
+}
+
+/* The port's rings, in the region that was asked for or in one of its own that others can map. */
+static int build(struct port *port, struct switch_port *sw, const struct port_request *request,
+    struct region **region)
+{
+	struct region_shape shape;
 	int err;
 
-	region_reference(sw->own->region);
-	err = port_build(port, request, &at);
+	*region = port_region(request);
+	if (!*region) {
+		port_region_shape(request, &shape);
+		err = region_open(&sw->share, request->directory, request->name, &shape, region);
+		if (err)
+			return err;
+	}
+	region_reference(*region);
+	err = port_build_own(port, request, *region, false);
 	if (err)
 		return err;
 	err = states_allocate(port, sw);
-	if (err) {
+	if (err)
 		port_unbuild(port);
+	return err;
+}
+
+/* Memory comes before the part that describes it, the part before the entry that shows it. */
+static int place_take(struct port *port, struct switch_port *sw)
+{
+	uint32_t generation = switch_table_generation(sw->view->table, sw->number) + 1;
+	int err;
+
+	switch_table_announce(sw->view->table, sw->number);
+	err = switch_target_create(&sw->share, sw->number, generation, port, &sw->own);
+	if (err)
 		return err;
-	}
-	slots_fill(port, sw->own->region);
+	switch_view_add(sw->view, sw->own);
 	rings_attach(port, sw);
 	port->state = sw;
-	snprintf(port->mode, sizeof port->mode, "port %u of the switch", sw->number);
+	mode_describe(port, sw);
+	switch_table_enter(sw->view->table, sw->number, sw->admission.name);
 	return 0;
 }
 
-/* What is done while the directory is locked; switch_free() undoes it. */
-static int join(struct port *port, struct switch_port *sw, const struct port_request *request)
+/*
+ * What is done while the directory is locked; switch_free() undoes it. A region that was found is the
+ * caller's to release, when the directory is not locked any more.
+ */
+static int join(struct port *port, struct switch_port *sw, const struct port_request *request,
+    struct region **region)
 {
-	uint32_t generation;
 	int err = sw->share.created ? switch_table_create(&sw->share) : 0;
 
 	if (!err)
 		err = switch_view_get(&sw->share, sw->admission.key, &sw->view);
 	if (!err)
 		err = number_take(sw, sw->admission.name);
-	if (err)
-		return err;
-	generation = switch_table_generation(sw->view->table, sw->number) + 1;
-	switch_table_announce(sw->view->table, sw->number);
-	err = switch_target_create(&sw->share, sw->number, generation, request, &sw->own);
-	if (err)
-		return err;
-	switch_view_add(sw->view, sw->own);
-	err = build(port, sw, request);
-	if (err)
-		switch_target_remove(&sw->share, sw->own);
-	else
-		switch_table_enter(sw->view->table, sw->number, sw->admission.name);
+	if (!err)
+		err = build(port, sw, request, region);
+	if (!err) {
+		err = place_take(port, sw);
+		if (err)
+			port_unbuild(port);
+	}
 	return err;
 }
 
@@ -214,6 +225,7 @@ static void switch_free(struct switch_port *sw)
 static int switch_open(struct port *port, const struct port_request *wanted)
 {
 	struct port_request request = *wanted;
+	struct region *region = NULL;
 	struct switch_port *sw = calloc(1, sizeof *sw);
 	int err;
 
@@ -230,20 +242,39 @@ static int switch_open(struct port *port, const struct port_request *wanted)
 		return err;
 	}
 	request_clip(&request);
-	err = join(port, sw, &request);
+	err = join(port, sw, &request, &region);
 	if (err)
 		switch_free(sw);
 	else
 		share_ready(&sw->share);
+	if (region)
+		region_release(region);
 	return err;
 }
 
 /* ---- going ---- */
 
+/*
+ * Slots and buffers are about to go back to the region: a turn in progress ends first, and no sender
+ * begins another one, whatever its snapshot says.
+ */
+static void inboxes_close(struct port *port, struct switch_port *sw)
+{
+	for (uint32_t i = 0; i < port->num_rx; i++) {
+		struct switch_inbox *inbox = sw->rx[i].inbox;
+		bool mine = robust_lock_take(&inbox->lock, &sw->tx[0].user) == 0;
+
+		__atomic_store_n(&inbox->closed, 1, __ATOMIC_RELAXED);
+		if (mine)
+			robust_lock_give(&inbox->lock, sw->tx[0].user.id);
+	}
+}
+
 static void switch_close(struct port *port)
 {
 	struct switch_port *sw = port->state;
 
+	inboxes_close(port, sw);
 	for (uint32_t i = 0; i < port->num_tx; i++)
 		switch_tx_close(&sw->tx[i]);
 	for (uint32_t i = 0; i < port->num_rx; i++)

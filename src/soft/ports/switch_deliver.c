@@ -194,6 +194,16 @@ static uint64_t count_packets(
 	return n;
 }
 
+/*
+ * Whether slots and buffers are still that port's: it may have closed since the snapshot. One that was
+ * killed shows by its area, if somebody else took that; within the turn in which that happens, no more.
+ */
+static inline bool is_still_there(const struct switch_target_ring *to)
+{
+	return !__atomic_load_n(&to->inbox->closed, __ATOMIC_RELAXED) &&
+	       __atomic_load_n(to->area, __ATOMIC_RELAXED) == to->generation;
+}
+
 /* How much of the ring is free. Both indexes may be nonsense: what follows stays inside the ring anyway. */
 static void outlet_begin(
     struct switch_outlet *out, const struct switch_target *target, uint32_t ring)
@@ -210,11 +220,11 @@ static void outlet_begin(
 	    .inbox = to->inbox,
 	    .slots = to->slots,
 	    .buffers = target->buffers,
-	    .buf_size = target->shape.buf_size,
-	    .num_bufs = target->shape.num_bufs,
+	    .buf_size = target->buf_size,
+	    .num_bufs = target->num_bufs,
 	    .num_slots = n,
 	};
-	if (LOOM_UNLIKELY(published >= n || released >= n))
+	if (LOOM_UNLIKELY(published >= n || released >= n || !is_still_there(to)))
 		return; /* no room */
 	out->start = out->at = published;
 	out->room = n - 1 - loom_ring_distance(released, published, n);
