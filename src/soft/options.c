@@ -25,8 +25,39 @@ static int parse_soft(struct soft_options *out, struct nmreq_option *option)
 	return 0;
 }
 
+static int parse_csb(struct soft_options *out, struct nmreq_option *option)
+{
+	out->csb = (void *)option;
+	return 0;
+}
+
+/* How many entries there have to be depends on the rings. */
+static int parse_eventfds(struct soft_options *out, struct nmreq_option *option)
+{
+	if (option->nro_size < sizeof *out->eventfds)
+		return error_set(-EINVAL, "option SYNC_KLOOP_EVENTFDS: nro_size is %llu, too small",
+		    (unsigned long long)option->nro_size);
+	out->eventfds = (void *)option;
+	return 0;
+}
+
+static int parse_mode(struct soft_options *out, struct nmreq_option *option)
+{
+	const struct nmreq_opt_sync_kloop_mode *mode = (const void *)option;
+
+	if (mode->mode & ~(uint32_t)(NM_OPT_SYNC_KLOOP_DIRECT_TX | NM_OPT_SYNC_KLOOP_DIRECT_RX))
+		return error_set(
+		    -EINVAL, "option SYNC_KLOOP_MODE: there is no mode %#x", mode->mode);
+	out->mode = mode;
+	return 0;
+}
+
 static const struct option_kind kinds[] = {
     {NETMAP_REQ_REGISTER, DEVICE_OPT_SOFT, parse_soft},
+    {NETMAP_REQ_REGISTER, NETMAP_REQ_OPT_CSB, parse_csb},
+    {NETMAP_REQ_CSB_ENABLE, NETMAP_REQ_OPT_CSB, parse_csb},
+    {NETMAP_REQ_SYNC_KLOOP_START, NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, parse_eventfds},
+    {NETMAP_REQ_SYNC_KLOOP_START, NETMAP_REQ_OPT_SYNC_KLOOP_MODE, parse_mode},
 };
 
 static size_t kind_find(uint16_t request, uint32_t type)

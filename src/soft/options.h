@@ -14,6 +14,9 @@
  */
 struct soft_options {
 	const struct device_opt_soft *soft;
+	struct nmreq_opt_csb *csb;
+	struct nmreq_opt_sync_kloop_eventfds *eventfds;
+	const struct nmreq_opt_sync_kloop_mode *mode;
 };
 
 /**

@@ -228,6 +228,11 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 			registry_put(port);
 	}
 	registry_unlock();
+	if (!err && options.csb) {
+		err = csb_enable(soft, options.csb);
+		if (err)
+			soft_unregister(soft);
+	}
 	return err;
 }
 
@@ -237,6 +242,8 @@ void soft_unregister(struct soft *soft)
 
 	if (!port)
 		return;
+	kloop_close(&soft->kloop);
+	soft->csb = (struct csb){0};
 	registry_lock();
 	soft_unwatch(soft);
 	unuse(port->tx_users, &soft->tx);
