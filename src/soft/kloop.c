@@ -3,6 +3,7 @@
 #include "kloop.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -104,7 +105,7 @@ static int claim_for(struct soft *soft, uint32_t sleep_us)
 	return 0;
 }
 
-int kloop_start(struct soft *soft, const struct nmreq_header *header)
+static int start(struct soft *soft, const struct nmreq_header *header)
 {
 	const struct nmreq_sync_kloop_start *body = (const void *)(uintptr_t)header->nr_body;
 	const struct kloop_state *outer = inside;
@@ -137,7 +138,7 @@ static void stop_and_wait(const struct kloop *kloop)
 	}
 }
 
-int kloop_stop(struct soft *soft)
+static int stop(struct soft *soft)
 {
 	struct kloop kloop;
 	bool bound;
@@ -151,6 +152,27 @@ int kloop_stop(struct soft *soft)
 	if (kloop.state)
 		stop_and_wait(&kloop);
 	return 0;
+}
+
+/* As system calls, they are no places to be cancelled in: what they hold would stay held. */
+int kloop_start(struct soft *soft, const struct nmreq_header *header)
+{
+	int cancel_state, err;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	err = start(soft, header);
+	pthread_setcancelstate(cancel_state, &cancel_state);
+	return err;
+}
+
+int kloop_stop(struct soft *soft)
+{
+	int cancel_state, err;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	err = stop(soft);
+	pthread_setcancelstate(cancel_state, &cancel_state);
+	return err;
 }
 
 void kloop_close(struct kloop *kloop)

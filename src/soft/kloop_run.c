@@ -366,17 +366,14 @@ int kloop_run(struct soft *soft, const struct nmreq_header *header, uint32_t sle
     const struct kloop_stop *stop)
 {
 	struct loop loop = {.stop = stop, .sleep_ns = (uint64_t)sleep_us * 1000u};
-	int err = loop_open(&loop, soft), cancel_state;
+	int err = loop_open(&loop, soft);
 
 	if (!err)
 		err = options_use(&loop, header);
 	if (!err) {
-		/* As a system call, this is no place to be cancelled in. */
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 		signals_hold(&loop.signals);
 		err = run(&loop);
 		pthread_sigmask(SIG_SETMASK, &loop.signals, NULL);
-		pthread_setcancelstate(cancel_state, &cancel_state);
 	}
 	loop_close(&loop);
 	return err;

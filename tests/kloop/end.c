@@ -3,10 +3,12 @@
 #include "end.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+#define END_BYTES (END_RINGS * sizeof(struct nm_csb_atok))
 
 int request(struct device *device, const char *name, unsigned type, void *body, void *options)
 {
@@ -41,14 +43,20 @@ struct device *device_new(void)
 	return device;
 }
 
+/* Shared, so that a parent sees what its child's loop does. */
+static void *array_new(void)
+{
+	void *at = mmap(NULL, END_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(at != MAP_FAILED);
+	memset(at, 0xff, END_BYTES);
+	return at;
+}
+
 void end_arrays(struct end *end)
 {
-	end->atok = aligned_alloc(64, END_RINGS * sizeof *end->atok);
-	end->ktoa = aligned_alloc(64, END_RINGS * sizeof *end->ktoa);
-	assert_non_null(end->atok);
-	assert_non_null(end->ktoa);
-	memset(end->atok, 0xff, END_RINGS * sizeof *end->atok);
-	memset(end->ktoa, 0xff, END_RINGS * sizeof *end->ktoa);
+	end->atok = array_new();
+	end->ktoa = array_new();
 }
 
 struct nmreq_opt_csb end_csb(const struct end *end)
@@ -102,8 +110,8 @@ void end_close(struct end *end)
 {
 	end->device->ops->close(end->device);
 	eventfds_close(end);
-	free(end->atok);
-	free(end->ktoa);
+	munmap(end->atok, END_BYTES);
+	munmap(end->ktoa, END_BYTES);
 }
 
 void end_eventfds(struct end *end)
@@ -161,15 +169,25 @@ static bool has_begun(const struct end *end)
 	return __atomic_load_n(&end->ktoa[0].kern_need_kick, __ATOMIC_ACQUIRE) != 2;
 }
 
-void end_start(struct end *end)
+void end_expect(struct end *end)
+{
+	__atomic_store_n(&end->ktoa[0].kern_need_kick, 2, __ATOMIC_RELAXED);
+}
+
+void end_await(const struct end *end)
 {
 	const struct timespec moment = {.tv_nsec = 100000};
 
-	__atomic_store_n(&end->ktoa[0].kern_need_kick, 2, __ATOMIC_RELAXED);
-	assert_int_equal(pthread_create(&end->thread, NULL, end_thread, end), 0);
 	for (unsigned i = 0; i < 100000 && !has_begun(end); i++)
 		nanosleep(&moment, NULL);
 	assert_true(has_begun(end));
+}
+
+void end_start(struct end *end)
+{
+	end_expect(end);
+	assert_int_equal(pthread_create(&end->thread, NULL, end_thread, end), 0);
+	end_await(end);
 }
 
 int end_stop(struct end *end)

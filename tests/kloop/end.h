@@ -52,6 +52,10 @@ struct nmreq_opt_sync_kloop_eventfds *end_option(const struct end *end);
 /** Start a loop in a thread of its own; returns when it runs. */
 void end_start(struct end *end);
 
+/** The same for a loop that somebody else starts in between, in this process or a child. */
+void end_expect(struct end *end);
+void end_await(const struct end *end);
+
 /** START in this thread, with the end's eventfds and mode; its result. */
 int end_run(struct end *end);
 
