@@ -6,7 +6,8 @@
  *
  * Life: open → control (REGISTER binds it to a port) → map → syncs and polls → close.
  * Threads: control, map, poll and close of one device by one thread at a time; a ring's sync by one
- * thread at a time, different rings at the same time.
+ * thread at a time, different rings at the same time. SYNC_KLOOP_START keeps its thread inside control
+ * until SYNC_KLOOP_STOP, and neither of the two excludes any other call.
  */
 #ifndef DEVICE_DEVICE_H
 #define DEVICE_DEVICE_H

@@ -28,6 +28,7 @@ struct handle {
 	uint32_t references;
 	uint32_t descriptors; /* how many of the references are descriptors */
 	uint32_t generation;
+	uint32_t looping;            /* HANDLE_DEVICE: threads inside SYNC_KLOOP_START */
 	uintptr_t owner;             /* the thread that is inside the device, 0: none */
 	int cancel_state;            /* the owner's; -1: it was alone */
 	bool doomed;                 /* given up by a signal handler that interrupted the owner */
@@ -105,6 +106,9 @@ bool handle_try_get(struct handle *handle);
 void handle_put(struct handle *handle);
 
 struct handle_id handle_id(struct handle *handle);
+
+/** One descriptor less. Nobody could stop a sync loop any more after the last one: it ends with it. */
+void handle_forget_descriptor(struct handle *handle);
 
 /**
  * Whether the handle is there and has a descriptor. Takes a reference into *out, or sets it to NULL; a

@@ -86,7 +86,7 @@ static bool needs_body(uint16_t type)
 	       type != NETMAP_REQ_SYNC_KLOOP_STOP && type != NETMAP_REQ_CSB_ENABLE;
 }
 
-/* Memory pools, the sync loop and CSB mode are not served: as by a module built without them. */
+/* Memory pools are not served: as by a module built without them. */
 static int dispatch(struct soft *soft, struct nmreq_header *header)
 {
 	switch (header->nr_reqtype) {
@@ -112,10 +112,13 @@ static int dispatch(struct soft *soft, struct nmreq_header *header)
 		return switch_polling_enable(NULL, header->nr_name, body_of(header));
 	case NETMAP_REQ_VALE_POLLING_DISABLE:
 		return switch_polling_disable(NULL, header->nr_name);
-	case NETMAP_REQ_POOLS_INFO_GET:
 	case NETMAP_REQ_SYNC_KLOOP_START:
+		return kloop_start(soft, header);
 	case NETMAP_REQ_SYNC_KLOOP_STOP:
+		return kloop_stop(soft);
 	case NETMAP_REQ_CSB_ENABLE:
+		return csb_control(soft, header);
+	case NETMAP_REQ_POOLS_INFO_GET:
 		return error_set(-EOPNOTSUPP, "request type %u is not served by the soft device",
 		    header->nr_reqtype);
 	default:

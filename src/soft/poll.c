@@ -12,6 +12,13 @@
 #include "../base/error.h"
 #include "soft.h"
 
+/* A sync loop may be at the rings, and what their headers say is not the program's word. */
+static int refuse_csb(const struct soft *soft)
+{
+	return error_set(
+	    -EBUSY, "\"%s\" is in CSB mode: only a sync loop syncs its rings", soft->port->name);
+}
+
 static int ring_call(struct ring *r)
 {
 	return r->common.sync.sync(&r->common.sync);
@@ -25,6 +32,8 @@ int soft_sync(struct device *device, bool tx)
 
 	if (!soft->port)
 		return error_set(-ENXIO, "the descriptor is not bound to a port");
+	if (soft->csb.atok)
+		return refuse_csb(soft);
 	for (uint32_t i = bound->first; i < bound->end; i++) {
 		int one = ring_call(tx ? &soft->port->tx[i] : &soft->port->rx[i]);
 
@@ -132,6 +141,8 @@ int soft_arm(struct device *device, short events, struct pollfd *out, unsigned r
 
 	if (!port)
 		return error_set(-ENXIO, "the descriptor is not bound to a port");
+	if (soft->csb.atok)
+		return refuse_csb(soft);
 	if (events & POLLIN)
 		err = arm_range(port->rx, &soft->rx, out, room, &n);
 	if (!err && (events & POLLOUT))
@@ -178,7 +189,7 @@ int soft_poll(struct device *device, short events, int timeout_ms)
 	short found;
 	int more = 1;
 
-	if (!soft->port)
+	if (!soft->port || soft->csb.atok)
 		return POLLERR;
 	found = sync_and_look(soft, events);
 	if (found || timeout_ms == 0)
@@ -272,6 +283,8 @@ int soft_fd(struct device *device)
 	struct soft *soft = (struct soft *)(void *)device;
 	int err = 0;
 
+	if (soft->csb.atok)
+		return refuse_csb(soft);
 	registry_lock();
 	if (soft->pollset < 0) {
 		err = watch(soft);

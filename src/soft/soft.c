@@ -101,6 +101,7 @@ int soft_open(struct device **out)
 		return error_set(-ENOMEM, "out of memory for a soft device");
 	soft->device.ops = &soft_ops;
 	soft->pollset = -1;
+	soft->kloop.wake = -1;
 	soft->spin_us = SOFT_SPIN_US;
 	*out = &soft->device;
 	return 0;

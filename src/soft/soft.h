@@ -6,6 +6,8 @@
 #include <stdbool.h>
 
 #include "../device/device.h"
+#include "csb.h"
+#include "kloop.h"
 #include "port.h"
 
 #define SOFT_SLOTS_DEFAULT 1024u
@@ -34,6 +36,8 @@ struct soft {
 	uint32_t extra_bufs;
 	uint32_t spin_us;
 	int pollset; /* -1 until loom_port_fd() */
+	struct csb csb;
+	struct kloop kloop;
 	char tried[256];
 };
 
