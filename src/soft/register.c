@@ -6,11 +6,9 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "options.h"
 #include "ports/switch_control.h"
 #include "soft.h"
-
-/* As many as fit netmap's limit for a whole request; also ends a list that bites its tail. */
-#define OPTIONS_MAX (NETMAP_REQ_MAXSIZE / (unsigned)sizeof(struct nmreq_option))
 
 static uint32_t or_default(uint32_t value, uint32_t fallback, uint32_t most)
 {
@@ -42,29 +40,6 @@ static void request_fill(struct port_request *out, const struct nmreq_header *he
 		out->buf_size = soft->buffer_size;
 	if (soft)
 		out->directory = soft->directory;
-}
-
-/* Options arrive as a list; each gets its own status. */
-static int options_read(const struct nmreq_header *header, const struct device_opt_soft **soft)
-{
-	struct nmreq_option *option = (void *)(uintptr_t)header->nr_options;
-	unsigned n = 0;
-	int err = 0;
-
-	for (; option; option = (void *)(uintptr_t)option->nro_next) {
-		if (++n > OPTIONS_MAX)
-			return error_set(
-			    -EMSGSIZE, "the request has more than %u options", OPTIONS_MAX);
-		if (option->nro_reqtype == DEVICE_OPT_SOFT) {
-			*soft = (const void *)option;
-			option->nro_status = 0;
-			continue;
-		}
-		option->nro_status = option->nro_reqtype == 0 ? EINVAL : EOPNOTSUPP;
-		err = error_set(-(int)option->nro_status,
-		    "option %u is not served by the soft device", option->nro_reqtype);
-	}
-	return err;
 }
 
 /* The rings of one direction that a mode selects; end <= first selects none. */
@@ -229,7 +204,7 @@ static int request_check(const struct nmreq_register *reg, const struct device_o
 int soft_register(struct soft *soft, struct nmreq_header *header)
 {
 	struct nmreq_register *reg = (void *)(uintptr_t)header->nr_body;
-	const struct device_opt_soft *options = NULL;
+	struct soft_options options;
 	struct port_request request;
 	struct port *port;
 	int err;
@@ -237,14 +212,14 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 	if (soft->port)
 		return error_set(
 		    -EBUSY, "this descriptor is bound to \"%s\" already", soft->port->name);
-	err = options_read(header, &options);
+	err = soft_options_read(header, &options);
 	if (!err)
-		err = request_check(reg, options);
+		err = request_check(reg, options.soft);
 	if (err)
 		return err;
-	request_fill(&request, header, reg, options);
-	if (options && options->spin_us)
-		soft->spin_us = options->spin_us == LOOM_SPIN_NONE ? 0 : options->spin_us;
+	request_fill(&request, header, reg, options.soft);
+	if (options.soft && options.soft->spin_us)
+		soft->spin_us = options.soft->spin_us == LOOM_SPIN_NONE ? 0 : options.soft->spin_us;
 	registry_lock();
 	err = registry_get(&request, soft->tried, sizeof soft->tried, &port);
 	if (!err) {
