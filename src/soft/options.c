@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "../base/error.h"
+#include "offsets.h"
 
 /* As many as fit netmap's limit for a whole request; also ends a list that bites its tail. */
 #define OPTIONS_MAX (NETMAP_REQ_MAXSIZE / (unsigned)sizeof(struct nmreq_option))
@@ -27,6 +28,7 @@ static int parse_soft(struct soft_options *out, struct nmreq_option *option)
 
 static const struct option_kind kinds[] = {
     {NETMAP_REQ_REGISTER, DEVICE_OPT_SOFT, parse_soft},
+    {NETMAP_REQ_REGISTER, NETMAP_REQ_OPT_OFFSETS, offsets_parse},
 };
 
 static size_t kind_find(uint16_t request, uint32_t type)

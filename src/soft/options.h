@@ -14,6 +14,7 @@
  */
 struct soft_options {
 	const struct device_opt_soft *soft;
+	struct nmreq_opt_offsets *offsets;
 };
 
 /**

@@ -31,7 +31,7 @@
 #define SWITCH_TABLE_MAGIC 0x6863746977736b70ull
 #define SWITCH_PART_MAGIC  0x74726f7077736b70ull
 /* Raise it when a struct of this file or the meaning of a slot changes. */
-#define SWITCH_ABI         1u
+#define SWITCH_ABI         2u
 
 #define SWITCH_PORTS   254u /* numbers 1 … 254: 0 would mean "nobody" in a slot's flags */
 #define SWITCH_NUMBERS 256u
@@ -82,6 +82,9 @@ struct switch_part {
 struct switch_inbox {
 	struct exchange exchange; /* its sender is whoever has the lock */
 	struct robust_lock lock __attribute__((aligned(EXCHANGE_LINE)));
+	/* Of the RX ring (struct ring); changed and believed by whoever has the lock. */
+	uint64_t offset_mask;
+	uint32_t offset_room;
 	/* What senders dropped, by enum loom_drop; a line of its own that is seldom written. */
 	uint64_t drops[SWITCH_REASONS] __attribute__((aligned(EXCHANGE_LINE)));
 	uint64_t drops_total;
