@@ -174,8 +174,7 @@ static bool rx_slot_usable(
 
 	frame->len = (uint16_t)(word >> 32);
 	frame->flags = (uint16_t)(word >> 48);
-	if (index >= rx->num_bufs || frame->len > rx->buf_size ||
-	    offset > rx->buf_size - frame->len)
+	if (index >= rx->num_bufs || offset >= rx->buf_size || frame->len > rx->buf_size - offset)
 		return false;
 	frame->data = rx->buffers + index * rx->buf_size + offset;
 	frame->cap = (uint32_t)(rx->buf_size - offset);

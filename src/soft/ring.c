@@ -101,7 +101,7 @@ uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t 
 		ring_drop(r, LOOM_DROP_BAD_INDEX, 1);
 		return NULL;
 	}
-	if (*len > region->buf_size || offset > region->buf_size - *len) {
+	if (offset >= region->buf_size || *len > region->buf_size - offset) {
 		ring_drop(r, LOOM_DROP_BAD_LENGTH, 1);
 		return NULL;
 	}

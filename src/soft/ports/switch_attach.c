@@ -47,8 +47,8 @@ static uint8_t *place_of(const struct device_map *map, const struct netmap_ring 
 	uint64_t offset = slot->ptr & ring->offset_mask;
 	uint32_t index = slot->buf_idx;
 
-	return index >= LOOM_FIRST_BUFFER && index < map->num_bufs && len <= map->buf_size &&
-		       offset <= map->buf_size - len
+	return index >= LOOM_FIRST_BUFFER && index < map->num_bufs && offset < map->buf_size &&
+		       len <= map->buf_size - offset
 		   ? map->buffers + (size_t)index * map->buf_size + offset
 		   : NULL;
 }
