@@ -120,6 +120,9 @@ LOOM_INLINE int loom_txbatch_next(struct loom_txbatch *batch, struct loom_frame 
 	uint32_t index;
 
 	for (;;) {
+		struct loom_frame found; /* so that *frame itself can live in registers */
+		unsigned got;
+
 		if (batch->run.at == batch->run.stop &&
 		    !loom_run_wrap(&batch->run, ring, batch->num_slots))
 			return 0;
@@ -128,8 +131,12 @@ LOOM_INLINE int loom_txbatch_next(struct loom_txbatch *batch, struct loom_frame 
 		if (!LOOM_UNLIKELY(index >= batch->num_bufs))
 			break;
 		loom_txbatch_end(batch);
-		loom_tx_pass_over(*batch->handle);
+		got = loom_reserve_unusual(*batch->handle, &found, 1);
 		batch->run = loom_run_begin(ring, batch->num_slots);
+		if (got > 0) {
+			*frame = found;
+			return 1;
+		}
 	}
 	frame->data = batch->buffers + index * batch->buf_size;
 	frame->len = 0;

@@ -66,6 +66,13 @@ struct loom_config {
 	uint32_t spin_us LOOM_ZERO;
 	/* where shared objects live; default PKTLOOM_DIR from the environment, else one per user */
 	const char *directory LOOM_ZERO;
+	/*
+	 * bytes that stay free before each packet in its buffer, so that headers can be put there;
+	 * default none (see <pktloom/ring.h>)
+	 */
+	uint32_t offset LOOM_ZERO;
+	/* the largest offset that the program will give slots itself; default: as offset */
+	uint32_t offset_max LOOM_ZERO;
 };
 
 /**
@@ -185,7 +192,8 @@ int loom_kind_at(unsigned index, struct loom_kind *out);
 /** Why a packet was dropped; loom_drop_name() gives the word. */
 enum loom_drop {
 	LOOM_DROP_BAD_INDEX, /* a slot named a buffer outside the region */
-	LOOM_DROP_BAD_LENGTH, /* a slot claimed more bytes than its buffer has, or too few for a frame */
+	/* a slot claimed more bytes than its buffer has (behind its offset), or too few for a frame */
+	LOOM_DROP_BAD_LENGTH,
 	LOOM_DROP_BAD_PEER,  /* a shared ring index of the peer was out of range and ignored */
 	LOOM_DROP_OVERSIZED, /* larger than a buffer: a GRO or TSO packet; turn the offload off */
 	LOOM_DROP_NO_ROOM,   /* the RX side had no free slot (kernel or device counted) */

@@ -86,11 +86,15 @@ int loom_tx(struct loom_port *port, unsigned index, struct loom_txring *out)
 	    .num_slots = ring->ring->num_slots,
 	    .buf_size = port->map.buf_size,
 	    .num_bufs = port->map.num_bufs - LOOM_FIRST_BUFFER,
-	    .frame_max = port->map.buf_size,
+	    .frame_max = port->map.buf_size - port->offset,
 	    .sync = &ring->sync,
 	    .region = port->map.region,
 	    .id = port->id,
+	    .all_bufs = port->map.num_bufs - LOOM_FIRST_BUFFER,
+	    .offset_mask = ring->ring->offset_mask,
 	};
+	if (out->offset_mask)
+		out->num_bufs = 0; /* every slot is looked at out of line */
 	return 0;
 }
 
@@ -106,15 +110,16 @@ static uint64_t bits_from(uint32_t least)
 /*
  * The bits no ordinary slot has: an index or a length at or above the largest power of two that the region
  * and the buffers hold, and the flags that need a decision. Such a slot may still be right; it is
- * looked at out of line.
+ * looked at out of line. With offsets every slot is, but for an empty packet in the first buffer, which
+ * has nothing to find.
  */
-static uint64_t unusual_bits(const struct device_map *map)
+static uint64_t unusual_bits(const struct device_map *map, uint64_t offset_mask)
 {
 	uint64_t index = bits_from(map->num_bufs - LOOM_FIRST_BUFFER) & 0xffffffffu;
 	uint64_t len = bits_from(map->buf_size) & 0xffffu;
 	uint64_t flags = NS_MOREFRAG | NS_INDIRECT;
 
-	return index | len << 32 | flags << 48;
+	return offset_mask ? UINT64_MAX : index | len << 32 | flags << 48;
 }
 
 int loom_rx(struct loom_port *port, unsigned index, struct loom_rxring *out)
@@ -127,13 +132,14 @@ int loom_rx(struct loom_port *port, unsigned index, struct loom_rxring *out)
 	*out = (struct loom_rxring){
 	    .ring = ring->ring,
 	    .buffers = port->map.buffers + (size_t)LOOM_FIRST_BUFFER * port->map.buf_size,
-	    .unusual = unusual_bits(&port->map),
+	    .unusual = unusual_bits(&port->map, ring->ring->offset_mask),
 	    .num_slots = ring->ring->num_slots,
 	    .buf_size = port->map.buf_size,
 	    .num_bufs = port->map.num_bufs - LOOM_FIRST_BUFFER,
 	    .sync = &ring->sync,
 	    .region = port->map.region,
 	    .id = port->id,
+	    .offset_mask = ring->ring->offset_mask,
 	};
 	return 0;
 }
@@ -188,7 +194,7 @@ int loom_port_info(const struct loom_port *port, struct loom_info *out)
 	out->rx_slots = reg->nr_rx_slots;
 	out->buffer_size = port->map.buf_size;
 	out->max_payload =
-	    port->map.buf_size *
+	    (port->map.buf_size - port->offset) *
 	    (out->tx_slots - 1 < NETMAP_MAX_FRAGS ? out->tx_slots - 1 : NETMAP_MAX_FRAGS);
 	out->extra_buffers = reg->nr_extra_bufs;
 	return 0;

@@ -11,7 +11,8 @@ struct loom_port {
 	struct nmreq_register reg; /* as the device answered */
 	char name[64];             /* as given to the device */
 	char tried[512];
-	uint32_t id; /* of its handles, for debug builds */
+	uint32_t offset; /* where packets start in their buffers, unless slots say otherwise */
+	uint32_t id;     /* of its handles, for debug builds */
 };
 
 /** All rings of a direction, host rings included. */

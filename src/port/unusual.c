@@ -18,12 +18,29 @@ static void count_drop(struct loom_sync *sync, enum loom_drop reason)
 	ring->stats.drops[reason]++;
 }
 
+static void slot_offset_set(struct netmap_slot *slot, uint64_t mask, uint64_t offset)
+{
+	if ((slot->ptr & mask) != offset)
+		slot->ptr = (slot->ptr & ~mask) | offset;
+}
+
 /* ---- TX ---- */
 
-static bool tx_slot_usable(const struct loom_txring *tx, uint32_t at, uint32_t *index)
+/*
+ * Where the packet of a free slot goes, at the port's initial offset whatever the slot says; NULL: the
+ * slot has no buffer.
+ */
+static uint8_t *tx_slot_data(const struct loom_txring *tx, uint32_t at)
 {
-	*index = __atomic_load_n(&tx->ring->slot[at].buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
-	return *index < tx->num_bufs;
+	struct netmap_slot *slot = &tx->ring->slot[at];
+	uint32_t index = __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
+	size_t offset = tx->buf_size - tx->frame_max;
+
+	if (index >= tx->all_bufs)
+		return NULL;
+	if (tx->offset_mask)
+		slot_offset_set(slot, tx->offset_mask, offset);
+	return tx->buffers + index * tx->buf_size + offset;
 }
 
 /*
@@ -47,10 +64,10 @@ static void tx_pass_over(const struct loom_txring *tx, uint32_t bad)
 /* Whether the next n free slots all have buffers; if not, one that has none is passed over. */
 static bool tx_slots_usable(const struct loom_txring *tx, uint32_t n)
 {
-	uint32_t at = tx->ring->head, index;
+	uint32_t at = tx->ring->head;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (!tx_slot_usable(tx, at, &index)) {
+		if (!tx_slot_data(tx, at)) {
 			tx_pass_over(tx, at);
 			return false;
 		}
@@ -67,10 +84,10 @@ static void tx_write(const struct loom_txring *tx, const uint8_t *data, size_t l
 	loom_counters(tx->ring)->bytes += len;
 	for (uint32_t i = 0; i < n; i++) {
 		size_t part = len < tx->frame_max ? len : tx->frame_max;
-		uint32_t index = 0;
+		uint8_t *to = tx_slot_data(tx, at);
 
-		if (tx_slot_usable(tx, at, &index))
-			memcpy(tx->buffers + index * tx->buf_size, data, part);
+		if (to)
+			memcpy(to, data, part);
 		loom_slot_set(&tx->ring->slot[at], (uint16_t)part, i + 1 < n ? NS_MOREFRAG : 0);
 		data += part;
 		len -= part;
@@ -103,10 +120,23 @@ int loom_send_unusual(struct loom_txring ring, const void *data, size_t len)
 	return 1;
 }
 
-/* What head and tail offer starts with a bad slot: pass over it. */
-void loom_tx_pass_over(struct loom_txring ring)
+/* Frames for as many of the next n free slots as have buffers; 0: the first had none, and is passed. */
+unsigned loom_reserve_unusual(struct loom_txring ring, struct loom_frame *frames, unsigned n)
 {
-	tx_pass_over(&ring, ring.ring->head);
+	const struct loom_txring *tx = &ring;
+	uint32_t at = tx->ring->head;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *data = tx_slot_data(tx, at);
+
+		if (!data && i == 0)
+			tx_pass_over(tx, at);
+		if (!data)
+			return i;
+		frames[i] = (struct loom_frame){.data = data, .cap = tx->frame_max};
+		at = loom_ring_next(at, tx->num_slots);
+	}
+	return n;
 }
 
 int loom_put_refused(uint32_t len, uint32_t cap)
@@ -139,14 +169,15 @@ static bool rx_slot_usable(
     const struct loom_rxring *rx, const struct netmap_slot *slot, struct loom_frame *frame)
 {
 	uint64_t word = loom_slot_word(slot);
+	uint64_t offset = __atomic_load_n(&slot->ptr, __ATOMIC_RELAXED) & rx->offset_mask;
 	uint32_t index = (uint32_t)word - LOOM_FIRST_BUFFER;
 
 	frame->len = (uint16_t)(word >> 32);
 	frame->flags = (uint16_t)(word >> 48);
-	if (index >= rx->num_bufs || frame->len > rx->buf_size)
+	if (index >= rx->num_bufs || offset >= rx->buf_size || frame->len > rx->buf_size - offset)
 		return false;
-	frame->data = rx->buffers + index * rx->buf_size;
-	frame->cap = (uint32_t)rx->buf_size;
+	frame->data = rx->buffers + index * rx->buf_size + offset;
+	frame->cap = (uint32_t)(rx->buf_size - offset);
 	return true;
 }
 
@@ -268,8 +299,9 @@ ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, siz
 /* ---- forward ---- */
 
 /*
- * Exchange the buffers of the n slots at both heads. A peer may change an index after it was looked
- * at: whoever uses the slot next checks it again.
+ * Exchange the buffers of the n slots at both heads. A packet keeps its offset, and so does the RX slot,
+ * for what comes next. A peer may change an index after it was looked at: whoever uses the slot next
+ * checks it again.
  */
 static void swap_packet(const struct loom_rxring *rx, const struct loom_txring *tx, uint32_t n)
 {
@@ -283,6 +315,8 @@ static void swap_packet(const struct loom_rxring *rx, const struct loom_txring *
 
 		out->buf_idx = (uint32_t)word;
 		in->buf_idx = spare;
+		if (tx->offset_mask)
+			slot_offset_set(out, tx->offset_mask, in->ptr & rx->offset_mask);
 		loom_slot_set(out, (uint16_t)(word >> 32), more);
 		out->flags |= NS_BUF_CHANGED;
 		in->flags |= NS_BUF_CHANGED;
@@ -317,14 +351,16 @@ static void writer_append(struct tx_writer *writer, const uint8_t *data, uint32_
 	const struct loom_txring *tx = writer->tx;
 
 	while (len > 0) {
-		uint32_t room, part, index;
+		uint32_t room, part;
+		uint8_t *to;
 
 		if (writer->filled == tx->frame_max)
 			writer_finish_slot(writer, NS_MOREFRAG);
 		room = tx->frame_max - writer->filled;
 		part = len < room ? len : room;
-		if (tx_slot_usable(tx, writer->at, &index))
-			memcpy(tx->buffers + index * tx->buf_size + writer->filled, data, part);
+		to = tx_slot_data(tx, writer->at);
+		if (to)
+			memcpy(to + writer->filled, data, part);
 		writer->filled += part;
 		data += part;
 		len -= part;

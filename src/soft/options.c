@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "../base/error.h"
+#include "offsets.h"
 
 /* As many as fit netmap's limit for a whole request; also ends a list that bites its tail. */
 #define OPTIONS_MAX (NETMAP_REQ_MAXSIZE / (unsigned)sizeof(struct nmreq_option))
@@ -58,6 +59,7 @@ static const struct option_kind kinds[] = {
     {NETMAP_REQ_CSB_ENABLE, NETMAP_REQ_OPT_CSB, parse_csb},
     {NETMAP_REQ_SYNC_KLOOP_START, NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, parse_eventfds},
     {NETMAP_REQ_SYNC_KLOOP_START, NETMAP_REQ_OPT_SYNC_KLOOP_MODE, parse_mode},
+    {NETMAP_REQ_REGISTER, NETMAP_REQ_OPT_OFFSETS, offsets_parse},
 };
 
 static size_t kind_find(uint16_t request, uint32_t type)

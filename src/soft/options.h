@@ -17,6 +17,7 @@ struct soft_options {
 	struct nmreq_opt_csb *csb;
 	struct nmreq_opt_sync_kloop_eventfds *eventfds;
 	const struct nmreq_opt_sync_kloop_mode *mode;
+	struct nmreq_opt_offsets *offsets;
 };
 
 /**

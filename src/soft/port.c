@@ -14,7 +14,7 @@
 /* What a region that others may join has beyond its first user's needs: address space, not memory. */
 #define SPARE_PLAIN   32u
 #define SPARE_PAIRS   128u
-#define SPARE_BYTES   (128u << 20)
+#define SPARE_BYTES   (512u << 20)
 #define SPARE_IF_SIZE 8192u
 
 static void ring_setup(struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index)

@@ -52,6 +52,8 @@ struct port {
 
 #define PORT_EXCLUSIVE UINT32_MAX
 
+struct offsets;
+
 struct port_kind {
 	const char *name;
 	const char *example, *help; /* for people: a port name, a line */
@@ -72,6 +74,11 @@ struct port_kind {
 	int (*arm)(struct ring *ring, struct pollfd *out);
 	/** The ring has something to do again: take back what arm did, and the readiness it caused. */
 	void (*disarm)(struct ring *ring);
+	/**
+	 * The ring's packets start at offsets from now on (offsets.h): give its slots the initial one, if
+	 * it has no user yet. NULL: the kind serves no offsets.
+	 */
+	int (*offsets_start)(struct ring *ring, const struct offsets *offsets);
 };
 
 /**

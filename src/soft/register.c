@@ -7,6 +7,7 @@
 
 #include "../base/error.h"
 #include "options.h"
+#include "offsets.h"
 #include "ports/switch_control.h"
 #include "soft.h"
 
@@ -150,7 +151,8 @@ static void reply_fill(struct nmreq_register *reg, const struct soft *soft, cons
 }
 
 /* Everything after the port is found; on failure only the port reference is left to give back. */
-static int bind_rings(struct soft *soft, struct port *port, struct nmreq_register *reg)
+static int bind_rings(struct soft *soft, struct port *port, struct nmreq_register *reg,
+    struct nmreq_opt_offsets *offsets)
 {
 	bool exclusive = reg->nr_flags & NR_EXCLUSIVE;
 	int err = ranges_set(soft, port, reg);
@@ -165,6 +167,9 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 		return error_set(-EIO,
 		    "packets of \"%s\" carry a virtio header; ask for NR_ACCEPT_VNET_HDR",
 		    port->name);
+	err = offsets_bind(port, &soft->tx, &soft->rx, offsets);
+	if (err)
+		return err;
 	soft->nifp = region_if_take(port->region);
 	if (!soft->nifp)
 		return error_set(
@@ -246,7 +251,7 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 	registry_lock();
 	err = port_get(&request, reg, soft, &port);
 	if (!err) {
-		err = bind_rings(soft, port, reg);
+		err = bind_rings(soft, port, reg, options.offsets);
 		if (err)
 			registry_put(port);
 	}

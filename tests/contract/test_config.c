@@ -124,7 +124,8 @@ static void names_that_cannot_be_opened_say_why(void **state)
 	    {"c{1/zr", -EOPNOTSUPP, "monitor"},
 	    {"loop:c@share=c{1", -EOPNOTSUPP, "@share"},
 	    {"loop:c@extmem:file=x", -EOPNOTSUPP, "@extmem"},
-	    {"loop:c@offset=64", -EOPNOTSUPP, "@offset"},
+	    {"loop:c@offset=2048", -EINVAL, "leaves no room"},
+	    {"loop:c@offset:initial=64,bits=6", -EINVAL, "6 bits"},
 	    {"vale0:averyveryverylongport", -ENOMEM, "switch"},
 	    {"kernel:c{1", -ENODEV, "/dev/netmap"},
 	};

@@ -61,16 +61,36 @@ static void register_read(struct input *input, struct nmreq_register *reg)
 		reg->nr_tx_rings = input_u16(input) % 300;
 }
 
-static uint64_t options_read(struct input *input, struct device_opt_soft *options)
+/* Any option, in memory that is as large as the largest. */
+union option {
+	struct nmreq_option option;
+	struct device_opt_soft soft;
+	struct nmreq_opt_offsets offsets;
+	struct nmreq_opt_extmem largest;
+};
+
+static void offsets_read(struct input *input, struct nmreq_opt_offsets *offsets)
+{
+	uint8_t odd = input_u8(input);
+
+	offsets->nro_max_offset = odd & 1 ? input_u64(input) : input_u16(input) % 2100;
+	offsets->nro_initial_offset = odd & 2 ? input_u64(input) : offsets->nro_max_offset / 2;
+	offsets->nro_offset_bits = odd & 4 ? input_u8(input) : 0;
+	offsets->nro_min_gap = odd & 8 ? input_u64(input) : odd & 16 ? input_u8(input) : 0;
+}
+
+static uint64_t options_read(struct input *input, union option *options)
 {
 	unsigned n = input_u8(input) % OPTIONS;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t type = input_u8(input);
 
-		options[i] = (struct device_opt_soft){.spin_us = LOOM_SPIN_NONE};
-		options[i].buffer_size = type & 0x40 ? 64 : 2048;
+		options[i] = (union option){.soft = {.spin_us = LOOM_SPIN_NONE}};
+		options[i].soft.buffer_size = type & 0x40 ? 64 : 2048;
 		options[i].option.nro_reqtype = type & 0x80 ? DEVICE_OPT_SOFT : type;
+		if (type == NETMAP_REQ_OPT_OFFSETS)
+			offsets_read(input, &options[i].offsets);
 		options[i].option.nro_size = input_u16(input);
 		/* The last one may point back: a list without an end. */
 		options[i].option.nro_next = i + 1 < n     ? (uintptr_t)&options[i + 1]
@@ -149,7 +169,7 @@ static void undo(struct device *device, uint16_t made_by, uint16_t undone_by)
 
 static void request(struct input *input, struct device *device)
 {
-	struct device_opt_soft options[OPTIONS];
+	union option options[OPTIONS];
 	union {
 		struct nmreq_register reg;
 		uint8_t bytes[NETMAP_REQ_MAXSIZE];

@@ -10,6 +10,7 @@
 
 #include "../../base/error.h"
 #include "../exchange.h"
+#include "../offsets.h"
 #include "../port.h"
 
 struct loop {
@@ -110,4 +111,5 @@ const struct port_kind port_kind_loop = {
     .rx_entry = loop_rx_entry,
     .arm = exchange_arm,
     .disarm = exchange_disarm,
+    .offsets_start = offsets_start_tx,
 };

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../../base/error.h"
+#include "../offsets.h"
 #include "packet.h"
 
 struct packet {
@@ -277,4 +278,5 @@ const struct port_kind port_kind_packet = {
     .rx_entry = packet_rx_entry,
     .arm = packet_arm,
     .disarm = packet_disarm,
+    .offsets_start = offsets_start,
 };

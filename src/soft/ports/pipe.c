@@ -23,6 +23,7 @@
 
 #include "../../base/error.h"
 #include "../exchange.h"
+#include "../offsets.h"
 #include "../port.h"
 #include "../share.h"
 #include "../soft.h"
@@ -317,6 +318,9 @@ static void rings_attach(struct port *port, struct pipe *pipe)
 		    &pipe->ends[i], exchange_at(pipe, pair_of(pipe, tx, k)), pipe_wake_open);
 		r->state = &pipe->ends[i];
 		exchange_resume(r);
+		if (tx) /* what the end's last user, who had offsets, left in the slots is not meant */
+			offsets_write(
+			    r, UINT64_MAX, r->rhead, ring_distance(r, r->rhead, r->hwtail) + 1, 0);
 	}
 }
 
@@ -462,4 +466,5 @@ const struct port_kind port_kind_pipe = {
     .rx_entry = pipe_rx_entry,
     .arm = exchange_arm,
     .disarm = exchange_disarm,
+    .offsets_start = offsets_start_tx,
 };

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../../base/error.h"
+#include "../offsets.h"
 #include "../soft.h"
 #include "switch_forward.h"
 #include "switch_table.h"
@@ -78,6 +79,47 @@ static void switch_disarm(struct ring *r)
 {
 	if (!r->tx)
 		exchange_disarm(r);
+}
+
+/* ---- offsets ---- */
+
+/*
+ * The inbox's lock is ours: no sender is half-way through a packet. Slots that hold one are [released,
+ * published), whatever this side has seen of them.
+ */
+static void inbox_offsets_start(
+    struct ring *r, struct switch_inbox *inbox, const struct offsets *offsets)
+{
+	const struct exchange *x = &inbox->exchange;
+	uint32_t published = __atomic_load_n(&x->sender.published, __ATOMIC_RELAXED);
+
+	/* An index that somebody wrote nonsense to is not followed: nothing will be received. */
+	if (!offsets->in_use && published < r->num_slots)
+		offsets_fill_rx(r, offsets, r->hwcur, ring_distance(r, r->hwcur, published));
+	__atomic_store_n(&inbox->offset_room, r->offset_room, __ATOMIC_RELAXED);
+	__atomic_store_n(&inbox->offset_mask, r->offset_mask, __ATOMIC_RELAXED);
+}
+
+static int switch_offsets_start(struct ring *r, const struct offsets *offsets)
+{
+	struct switch_port *sw = r->port->state;
+	struct switch_locker locker = {.port = NULL};
+	struct switch_inbox *inbox;
+	int err;
+
+	if (r->tx)
+		return offsets_start_tx(r, offsets);
+	inbox = sw->rx[r->index].inbox;
+	switch_locker_init(&locker, sw, SWITCH_RINGS);
+	err = robust_lock_take(&inbox->lock, &locker.user);
+	if (err)
+		return error_set(err,
+		    "\"%s\": a sender does not let go of RX ring %u, so that it cannot be given "
+		    "offsets; try again",
+		    r->port->name, r->index);
+	inbox_offsets_start(r, inbox, offsets);
+	robust_lock_give(&inbox->lock, locker.user.id);
+	return 0;
 }
 
 /* ---- coming ---- */
@@ -260,13 +302,16 @@ static int switch_open(struct port *port, const struct port_request *wanted)
  */
 static void inboxes_close(struct port *port, struct switch_port *sw)
 {
+	struct switch_locker locker = {.port = NULL};
+
+	switch_locker_init(&locker, sw, SWITCH_RINGS);
 	for (uint32_t i = 0; i < port->num_rx; i++) {
 		struct switch_inbox *inbox = sw->rx[i].inbox;
-		bool mine = robust_lock_take(&inbox->lock, &sw->tx[0].user) == 0;
+		bool mine = robust_lock_take(&inbox->lock, &locker.user) == 0;
 
 		__atomic_store_n(&inbox->closed, 1, __ATOMIC_RELAXED);
 		if (mine)
-			robust_lock_give(&inbox->lock, sw->tx[0].user.id);
+			robust_lock_give(&inbox->lock, locker.user.id);
 	}
 }
 
@@ -297,4 +342,5 @@ const struct port_kind port_kind_switch = {
     .rx_entry = switch_rx_entry,
     .arm = switch_arm,
     .disarm = switch_disarm,
+    .offsets_start = switch_offsets_start,
 };

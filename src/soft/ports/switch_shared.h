@@ -86,6 +86,9 @@ struct switch_inbox {
 	struct robust_lock lock __attribute__((aligned(EXCHANGE_LINE)));
 	uint32_t
 	    closed; /* its port gives slots and buffers back: changed and read under the lock */
+	/* Of the RX ring (struct ring); changed and believed by whoever has the lock. */
+	uint64_t offset_mask;
+	uint32_t offset_room;
 	/* What senders dropped, by enum loom_drop; a line of its own that is seldom written. */
 	uint64_t drops[SWITCH_REASONS] __attribute__((aligned(EXCHANGE_LINE)));
 	uint64_t drops_total;
