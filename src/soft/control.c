@@ -4,12 +4,15 @@
  * are the program's memory; each is read once.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "../base/error.h"
 #include "ports/switch_attach.h"
 #include "ports/switch_control.h"
 #include "soft.h"
+
+#define GLOBAL_REGION 1u
 
 static void info_fill(const struct port *port, struct nmreq_port_info_get *info)
 {
@@ -23,6 +26,30 @@ static void info_fill(const struct port *port, struct nmreq_port_info_get *info)
 	    .nr_host_rx_rings = (uint16_t)port->host_rx,
 	    .nr_mem_id = (uint16_t)port->region->id,
 	};
+}
+
+/* Without a port's name the question is for the memory that interfaces share. */
+static int global_info(struct nmreq_port_info_get *info)
+{
+	if (info->nr_mem_id > GLOBAL_REGION)
+		return error_set(-EINVAL, "there is no memory region %u", info->nr_mem_id);
+	*info = (struct nmreq_port_info_get){.nr_mem_id = GLOBAL_REGION};
+	return 0;
+}
+
+/* An interface that cannot be opened, as lo: what ports on interfaces are like, as the module says. */
+static int unserved_info(const char *name, int err, struct nmreq_port_info_get *info)
+{
+	if (err != -EINVAL || if_nametoindex(name) == 0)
+		return err;
+	*info = (struct nmreq_port_info_get){.nr_tx_slots = SOFT_SLOTS_DEFAULT,
+	    .nr_rx_slots = SOFT_SLOTS_DEFAULT,
+	    .nr_tx_rings = 1,
+	    .nr_rx_rings = 1,
+	    .nr_host_tx_rings = 1,
+	    .nr_host_rx_rings = 1,
+	    .nr_mem_id = GLOBAL_REGION};
+	return 0;
 }
 
 /* A port that is not open is opened for the question, as the module does. */
@@ -42,6 +69,8 @@ static int port_info_get(struct nmreq_header *header)
 	struct port *port;
 	int err;
 
+	if (header->nr_name[0] == 0)
+		return global_info(info);
 	registry_lock();
 	err = registry_get(&request, tried, sizeof tried, &port);
 	if (!err) {
@@ -49,7 +78,7 @@ static int port_info_get(struct nmreq_header *header)
 		registry_put(port);
 	}
 	registry_unlock();
-	return err;
+	return err ? unserved_info(header->nr_name, err, info) : 0;
 }
 
 static void *body_of(const struct nmreq_header *header)

@@ -27,6 +27,7 @@ struct port_request {
 	uint32_t extra_bufs;
 	const char *directory; /* for shared objects; NULL: the user's own */
 	bool any_end;          /* only asking: either end of a pipe that is open here will do */
+	struct port *owner;    /* mode NULL: whose memory it is a window on; else NULL */
 };
 
 struct port {

@@ -73,6 +73,8 @@ static struct soft_range select_rings(uint32_t mode, uint32_t ringid, uint32_t a
 	uint32_t nic = all - host;
 
 	switch (mode) {
+	case NR_REG_NULL:
+		return (struct soft_range){0, 0};
 	case NR_REG_ALL_NIC:
 		return (struct soft_range){0, nic};
 	case NR_REG_SW:
@@ -102,7 +104,7 @@ static int ranges_set(struct soft *soft, const struct port *port, const struct n
 		return error_set(-EINVAL, "port \"%s\" has no host rings", port->name);
 	soft->tx = select_rings(mode, ringid, port->num_tx, port->host_tx);
 	soft->rx = select_rings(mode, ringid, port->num_rx, port->host_rx);
-	if (is_empty(&soft->tx) && is_empty(&soft->rx))
+	if (mode != NR_REG_NULL && is_empty(&soft->tx) && is_empty(&soft->rx))
 		return error_set(-EINVAL, "port \"%s\" has no ring %u (%u TX, %u RX)", port->name,
 		    ringid, port->num_tx - port->host_tx, port->num_rx - port->host_rx);
 	if (only == NR_TX_RINGS_ONLY)
@@ -216,10 +218,13 @@ static int request_check(const struct nmreq_register *reg, const struct device_o
 		    "buffers of %u bytes: %u to %u in steps of %u are possible", buf_size,
 		    SOFT_BUF_MIN, SOFT_BUF_MAX, SOFT_BUF_UNIT);
 
-	if (mode != NR_REG_ALL_NIC && mode != NR_REG_ONE_NIC && !wants_host(mode))
+	if (mode != NR_REG_ALL_NIC && mode != NR_REG_ONE_NIC && mode != NR_REG_NULL &&
+	    !wants_host(mode))
 		return error_set(
 		    -EINVAL, "register mode %u is not one that the soft device serves", mode);
-	if (reg->nr_mem_id != 0)
+	if (mode == NR_REG_NULL && reg->nr_mem_id == 0)
+		return error_set(-EINVAL, "mode NULL needs the id of a memory region that exists");
+	if (mode != NR_REG_NULL && reg->nr_mem_id != 0)
 		return error_set(-EINVAL, "there is no memory region %u", reg->nr_mem_id);
 	if (reg->nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON))
 		return error_set(-EOPNOTSUPP, "this build has no monitor ports");
@@ -246,7 +251,10 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 	if (options && options->spin_us)
 		soft->spin_us = options->spin_us == LOOM_SPIN_NONE ? 0 : options->spin_us;
 	registry_lock();
-	err = registry_get(&request, soft->tried, sizeof soft->tried, &port);
+	if (reg->nr_mode == NR_REG_NULL)
+		err = null_mode_get(&request, reg->nr_mem_id, &port);
+	else
+		err = registry_get(&request, soft->tried, sizeof soft->tried, &port);
 	if (!err) {
 		err = bind_rings(soft, port, reg);
 		if (err)

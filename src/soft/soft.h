@@ -44,6 +44,11 @@ int soft_control(struct device *device, struct nmreq_header *header);
 int soft_register(struct soft *soft, struct nmreq_header *header);
 void soft_unregister(struct soft *soft);
 
+/* null_mode.c */
+
+/** A port in mode NULL over the region of that id; under the registry's lock. */
+int null_mode_get(const struct port_request *wanted, uint32_t mem_id, struct port **out);
+
 /* poll.c */
 int soft_sync(struct device *device, bool tx);
 int soft_poll(struct device *device, short events, int timeout_ms);
@@ -61,6 +66,16 @@ void registry_unlock(void);
 int registry_get(
     const struct port_request *request, char *tried, size_t tried_size, struct port **out);
 void registry_put(struct port *port);
+
+/**
+ * A port that is open here and has the memory region of that id, with one more reference, or NULL; the lock
+ * is held by the caller.
+ */
+struct port *registry_owner(uint32_t region_id);
+
+/** A new port of that kind, whatever is open by that name; the lock is held by the caller. */
+int registry_open(
+    const struct port_kind *kind, const struct port_request *request, struct port **out);
 
 /** Whether a port of that name is open in this process. Takes the lock itself. */
 bool registry_has(const struct port_request *request);
