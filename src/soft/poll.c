@@ -58,7 +58,11 @@ static short sync_range(struct ring *rings, const struct soft_range *bound, shor
 	return events;
 }
 
-/* netmap's rule: POLLIN alone flushes TX too, and does not report room. */
+/*
+ * netmap's rule: POLLIN alone flushes TX too, and does not report room. NR_DO_RX_POLL takes packets in where
+ * they were not asked for, but not when the answer is there already: a poll for room that finds some
+ * leaves the RX rings alone, as the module does.
+ */
 static short sync_and_look(struct soft *soft, short events)
 {
 	struct port *port = soft->port;
@@ -66,7 +70,7 @@ static short sync_and_look(struct soft *soft, short events)
 
 	if ((events & POLLOUT) || !(soft->flags & NR_NO_TX_POLL))
 		found |= sync_range(port->tx, &soft->tx, events & POLLOUT);
-	if ((events & POLLIN) || (soft->flags & NR_DO_RX_POLL))
+	if ((events & POLLIN) || (!found && (soft->flags & NR_DO_RX_POLL)))
 		found |= sync_range(port->rx, &soft->rx, events & POLLIN);
 	return found;
 }
@@ -198,7 +202,7 @@ int soft_poll(struct device *device, short events, int timeout_ms)
 		found = spin(soft, events, deadline);
 	if (found)
 		return found;
-	fds = calloc(soft->port->num_tx + soft->port->num_rx, sizeof *fds);
+	fds = calloc((size_t)soft->port->num_tx + soft->port->num_rx + 1, sizeof *fds);
 	if (!fds)
 		return error_set(-ENOMEM, "out of memory for a wait on \"%s\"", soft->port->name);
 	while (!found && more > 0) {

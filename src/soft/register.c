@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "../base/error.h"
-#include "options.h"
 #include "offsets.h"
+#include "options.h"
 #include "ports/switch_control.h"
 #include "soft.h"
 
@@ -49,6 +49,8 @@ static struct soft_range select_rings(uint32_t mode, uint32_t ringid, uint32_t a
 	uint32_t nic = all - host;
 
 	switch (mode) {
+	case NR_REG_NULL:
+		return (struct soft_range){0, 0};
 	case NR_REG_ALL_NIC:
 		return (struct soft_range){0, nic};
 	case NR_REG_SW:
@@ -78,7 +80,7 @@ static int ranges_set(struct soft *soft, const struct port *port, const struct n
 		return error_set(-EINVAL, "port \"%s\" has no host rings", port->name);
 	soft->tx = select_rings(mode, ringid, port->num_tx, port->host_tx);
 	soft->rx = select_rings(mode, ringid, port->num_rx, port->host_rx);
-	if (is_empty(&soft->tx) && is_empty(&soft->rx))
+	if (mode != NR_REG_NULL && is_empty(&soft->tx) && is_empty(&soft->rx))
 		return error_set(-EINVAL, "port \"%s\" has no ring %u (%u TX, %u RX)", port->name,
 		    ringid, port->num_tx - port->host_tx, port->num_rx - port->host_rx);
 	if (only == NR_TX_RINGS_ONLY)
@@ -196,7 +198,8 @@ static int request_check(const struct nmreq_register *reg, const struct device_o
 		    "buffers of %u bytes: %u to %u in steps of %u are possible", buf_size,
 		    SOFT_BUF_MIN, SOFT_BUF_MAX, SOFT_BUF_UNIT);
 
-	if (mode != NR_REG_ALL_NIC && mode != NR_REG_ONE_NIC && !wants_host(mode))
+	if (mode != NR_REG_ALL_NIC && mode != NR_REG_ONE_NIC && mode != NR_REG_NULL &&
+	    !wants_host(mode))
 		return error_set(
 		    -EINVAL, "register mode %u is not one that the soft device serves", mode);
 	if (reg->nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON))
@@ -208,17 +211,17 @@ static int request_check(const struct nmreq_register *reg, const struct device_o
 static int port_get(struct port_request *request, const struct nmreq_register *reg,
     struct soft *soft, struct port **out)
 {
-	int err;
+	int err = 0;
 
 	if (reg->nr_mem_id != 0)
 		err = region_by_id(request->directory, reg->nr_mem_id, &request->region);
-	else
-		err = 0;
 	if (err)
 		return err;
 	if (request->region)
 		request->buf_size = request->region->buf_size;
-	err = registry_get(request, soft->tried, sizeof soft->tried, out);
+	err = reg->nr_mode == NR_REG_NULL
+		  ? null_mode_get(request, out)
+		  : registry_get(request, soft->tried, sizeof soft->tried, out);
 	if (!err && request->region && (*out)->region != request->region) {
 		err = error_set(-EINVAL, "port \"%s\" is in memory region %u, not in %u",
 		    request->name, (*out)->region->id, request->region->id);

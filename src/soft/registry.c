@@ -140,12 +140,18 @@ static int open_by_name(
 	return interface_open(&request, tried, tried_size, out);
 }
 
+static bool is_called(const struct port *port, const char *name, const char *directory)
+{
+	return strcmp(port->name, name) == 0 &&
+	       strcmp(port->directory, directory ? directory : "") == 0 &&
+	       port->num_tx + port->num_rx > 0; /* a port of mode NULL is its opener's alone */
+}
+
 struct port *registry_find(const char *name, const char *directory)
 {
 	struct port *port = ports;
 
-	while (port && (strcmp(port->name, name) != 0 ||
-			   strcmp(port->directory, directory ? directory : "") != 0))
+	while (port && !is_called(port, name, directory))
 		port = port->next;
 	return port;
 }
@@ -156,6 +162,12 @@ static bool shareable(const char *name)
 	size_t len = strlen(name);
 
 	return !(strncmp(name, "pipe{", 5) == 0 && len > 6 && name[len - 1] == '}');
+}
+
+static void enlist(struct port *port)
+{
+	port->next = ports;
+	ports = port;
 }
 
 int registry_get(
@@ -175,11 +187,19 @@ int registry_get(
 		return error_set(-ENAMETOOLONG, "the directory's name has more than %zu bytes: %s",
 		    sizeof port->directory - 1, request->directory);
 	err = open_by_name(request, tried, tried_size, out);
-	if (err)
-		return err;
-	(*out)->next = ports;
-	ports = *out;
-	return 0;
+	if (!err)
+		enlist(*out);
+	return err;
+}
+
+int registry_open(
+    const struct port_kind *kind, const struct port_request *request, struct port **out)
+{
+	int err = port_open(kind, request, out);
+
+	if (!err)
+		enlist(*out);
+	return err;
 }
 
 bool registry_has(const struct port_request *request)

@@ -44,9 +44,18 @@ struct soft {
 /* control.c */
 int soft_control(struct device *device, struct nmreq_header *header);
 
+/* info.c */
+int soft_port_info(struct nmreq_header *header);
+int soft_pools_info(struct nmreq_header *header);
+
 /* register.c */
 int soft_register(struct soft *soft, struct nmreq_header *header);
 void soft_unregister(struct soft *soft);
+
+/* null_mode.c */
+
+/** A port in mode NULL over the region that was asked for; under the registry's lock. */
+int null_mode_get(const struct port_request *wanted, struct port **out);
 
 /* poll.c */
 int soft_sync(struct device *device, bool tx);
@@ -68,6 +77,9 @@ void registry_put(struct port *port);
 
 /** The port of that name that is open in this process, or NULL; no reference is taken. */
 struct port *registry_find(const char *name, const char *directory);
+/** A new port of that kind, whatever is open by that name; the lock is held by the caller. */
+int registry_open(
+    const struct port_kind *kind, const struct port_request *request, struct port **out);
 
 /** Whether a port of that name is open in this process. Takes the lock itself. */
 bool registry_has(const struct port_request *request);

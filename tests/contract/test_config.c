@@ -118,6 +118,8 @@ static void names_that_cannot_be_opened_say_why(void **state)
 	    {"pipe{", -EINVAL, "character"},
 	    {"pipe{c", -EINVAL, "character"},
 	    {"c{1^^", -EINVAL, "character"},
+	    {"sixteenletterssi{1", -ENXIO, "15 characters"},
+	    {"sixteenletterssi}1", -ENXIO, "15 characters"},
 	    {"c{1@70", -EINVAL, "memory region 70"},
 	    {"c{1/t", -EOPNOTSUPP, "monitor"},
 	    {"loop:c/r", -EOPNOTSUPP, "monitor"},

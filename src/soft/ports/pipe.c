@@ -31,6 +31,7 @@
 #define PIPE_MAGIC 0x6570697074736b70ull
 /* Raise it when the header, struct exchange or the meaning of a slot changes. */
 #define PIPE_ABI   2u
+#define PARENT_MAX 15 /* the kernel's limit for the names of interfaces */
 
 /* What both ends must agree on. Shapes are the master's. */
 struct pipe_shape {
@@ -396,6 +397,11 @@ static int key_and_end(const char *name, char *key, size_t size)
 		return error_set(-EINVAL,
 		    "\"%s\": a pipe is called parent{id (master), parent}id (slave) or pipe{name}",
 		    name);
+	if (brace - key > PARENT_MAX || strcspn(key, " \t\n\v\f\r") < (size_t)(brace - key))
+		return error_set(-ENXIO,
+		    "\"%s\": what stands before a pipe's brace is the name of an interface or of a "
+		    "switch port, with at most %d characters and no space",
+		    name, PARENT_MAX);
 	if (*brace == '{')
 		return 0;
 	*brace = '{'; /* both ends are one object */
