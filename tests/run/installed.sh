@@ -21,6 +21,13 @@ export LD_LIBRARY_PATH
 "$root/moved/bin/pktloom" run -v -- "$root/classic" 2>"$root/err"
 grep "LD_PRELOAD=$root/moved/.*/libpktloom-preload\.so\$" "$root/err"
 
+for page in man1/pktloom.1 man7/libpktloom-preload.7 man7/pktloom-names.7; do
+	find "$root/moved" -path "*/man/$page*" | grep . || {
+		echo "$page is not installed"
+		exit 1
+	}
+done
+
 rm "$(find "$root/moved" -name libpktloom-preload.so)"
 [ -e "$prefix/bin/pktloom" ] || {
 	code=0
