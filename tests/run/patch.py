@@ -7,6 +7,7 @@ import os
 import struct
 import sys
 
+ET_REL = 1
 PT_DYNAMIC, PT_INTERP = 2, 3
 
 
@@ -42,6 +43,8 @@ def change(data, what):
         forget(data, PT_DYNAMIC)
     elif what == 'static-pie':
         forget(data, PT_INTERP)
+    elif what == 'object':
+        struct.pack_into('H', data, 16, ET_REL)
     elif what == 'machine':
         data[18] ^= 0xff
     elif what == 'class':

@@ -44,6 +44,8 @@ PATH=$scratch:$PATH refuses 126 'plain is not executable' plain
 refuses 126 'is not a program' "$scratch"
 patched short
 refuses 126 'short is a broken ELF file' "$scratch/short"
+patched object
+refuses 126 'object is an ELF file, but no program' "$scratch/object"
 
 echo 'static programs'
 for kind in static static-pie; do

@@ -41,8 +41,8 @@ static int read_at(int fd, uint64_t offset, void *out, size_t len)
 			return err;                                                                \
 		out->type = header.e_type;                                                         \
 		out->machine = header.e_machine;                                                   \
-		*table = (struct table){header.e_phoff, header.e_phentsize, header.e_phnum};       \
-		return 0;                                                                          \
+		*table = (struct table){header.e_phoff, sizeof(Elf##bits##_Phdr), header.e_phnum}; \
+		return header.e_phentsize == table->entry_size || !table->num ? 0 : -EINVAL;       \
 	}                                                                                          \
                                                                                                    \
 	static int read_segment_##bits(int fd, uint64_t at, struct segment *out)                   \

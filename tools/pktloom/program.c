@@ -2,6 +2,7 @@
 /* See program.h. */
 #include "program.h"
 
+#include <elf.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -162,10 +163,12 @@ static int check_elf(const char *path, const struct elf *program, const struct e
 		    "and name its libpktloom-preload.so in PKTLOOM_PRELOAD",
 		    path, elf_describe(program, theirs, sizeof theirs),
 		    elf_describe(library, ours, sizeof ours));
+	if (program->type != ET_EXEC && program->type != ET_DYN)
+		return refuse(PROGRAM_REFUSED, "%s is an ELF file, but no program", path);
 	if (!*program->loader || !program->dynamic)
 		return refuse(PROGRAM_REFUSED,
-		    "%s is statically linked: no library can get between it and the system. "
-		    "Link it dynamically (without -static)",
+		    "%s is statically linked (or a library): nothing can get between it and the "
+		    "system. Link it dynamically (without -static)",
 		    path);
 	status = check_rights(path);
 	return status ? status : check_loader(path, program, library);
