@@ -34,7 +34,7 @@ run() { # COMMAND...
 }
 
 echo help
-for command in info list send recv version help; do
+for command in info list send recv run version help; do
 	run "$pktloom" "$command" --help
 	has "^usage: pktloom $command "
 	run "$pktloom" help
