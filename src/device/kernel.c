@@ -250,18 +250,6 @@ static void kernel_close(struct device *device)
 	free(kernel);
 }
 
-static const struct device_ops kernel_ops = {
-    .name = "kernel",
-    .control = kernel_control,
-    .map = kernel_map,
-    .ring = kernel_ring,
-    .sync = kernel_sync,
-    .poll = kernel_poll,
-    .fd = kernel_fd,
-    .describe = kernel_describe,
-    .close = kernel_close,
-};
-
 /* ---- opening ---- */
 
 static void ring_attach(struct kernel *kernel, unsigned i)
@@ -295,6 +283,40 @@ static int rings_attach(struct kernel *kernel)
 		ring_attach(kernel, i);
 	return 0;
 }
+
+static int kernel_sibling(struct device *device, struct nmreq_register *reg, struct device **out)
+{
+	const struct kernel *kernel = kernel_of(device);
+	struct nmreq_header header = kernel->header;
+	struct device *sibling;
+	int err;
+
+	header.nr_options = 0;
+	header.nr_body = (uint64_t)(uintptr_t)reg;
+	err = kernel_open(&header, &sibling);
+	if (err)
+		return err;
+	if (kernel_of(sibling)->mapping == kernel->mapping) {
+		*out = sibling;
+		return 0;
+	}
+	kernel_close(sibling);
+	return error_set(-EPROTO, "%s puts another descriptor of \"%s\" into memory %u, not %u",
+	    NETMAP_DEVICE_NAME, header.nr_name, reg->nr_mem_id, kernel->reg.nr_mem_id);
+}
+
+static const struct device_ops kernel_ops = {
+    .name = "kernel",
+    .control = kernel_control,
+    .map = kernel_map,
+    .ring = kernel_ring,
+    .sync = kernel_sync,
+    .poll = kernel_poll,
+    .fd = kernel_fd,
+    .sibling = kernel_sibling,
+    .describe = kernel_describe,
+    .close = kernel_close,
+};
 
 int kernel_open(struct nmreq_header *header, struct device **out)
 {
