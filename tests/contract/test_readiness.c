@@ -220,7 +220,7 @@ static const struct body bodies[] = {
     BODY(a_wait_for_packets_sends_what_is_queued),
     BODY(a_wait_for_room_takes_packets_in_only_where_asked_to),
     BODY_ANY_IF(a_signal_interrupts, NEEDS_ONE_THREAD),
-    BODY(waits_and_wakeups_are_counted),
+    BODY_IF(waits_and_wakeups_are_counted, NEEDS_COUNTS),
 };
 
 int main(int argc, char **argv)
