@@ -151,6 +151,21 @@ static int open_device(struct loom_port *port, const char *text, const struct lo
 	    sizeof port->tried, &port->device);
 }
 
+int port_finish(struct loom_port *port)
+{
+	int err = port->device->ops->map(port->device, &port->map);
+
+	if (!err && port->offset >= port->map.buf_size)
+		err = error_set(-EINVAL,
+		    "port \"%s\": an offset of %u leaves no room in buffers of %u bytes",
+		    port->name, port->offset, port->map.buf_size);
+	if (err)
+		port->device->ops->close(port->device);
+	else
+		port->id = port_id_take();
+	return err;
+}
+
 int loom_open(const char *name, const struct loom_config *config, struct loom_port **out)
 {
 	struct loom_config checked;
@@ -169,20 +184,12 @@ int loom_open(const char *name, const struct loom_config *config, struct loom_po
 	if (!port)
 		return error_set(-ENOMEM, "out of memory for port \"%s\"", name);
 	err = open_device(port, name, &checked);
-	if (!err) {
-		err = port->device->ops->map(port->device, &port->map);
-		if (!err && port->offset >= port->map.buf_size)
-			err = error_set(-EINVAL,
-			    "port \"%s\": an offset of %u leaves no room in buffers of %u bytes",
-			    name, port->offset, port->map.buf_size);
-		if (err)
-			port->device->ops->close(port->device);
-	}
+	if (!err)
+		err = port_finish(port);
 	if (err) {
 		free(port);
 		return err;
 	}
-	port->id = port_id_take();
 	*out = port;
 	return 0;
 }
@@ -193,5 +200,6 @@ void loom_close(struct loom_port *port)
 		return;
 	port->device->ops->close(port->device);
 	port_id_give(port->id);
+	lending_end(port);
 	free(port);
 }

@@ -58,7 +58,7 @@ static struct device_ring *ring_at(const struct loom_port *port, bool tx, unsign
 	return port->device->ops->ring(port->device, tx, index);
 }
 
-static int ring_get(const struct loom_port *port, bool tx, unsigned index, struct device_ring **out)
+int port_ring(const struct loom_port *port, bool tx, unsigned index, struct device_ring **out)
 {
 	unsigned n = port_rings(port, tx);
 
@@ -70,13 +70,13 @@ static int ring_get(const struct loom_port *port, bool tx, unsigned index, struc
 		return error_set(-EINVAL,
 		    "%s ring %u of port \"%s\" is not bound: the name's mode or flags leave it out",
 		    tx ? "TX" : "RX", index, port->name);
-	return 0;
+	return lending_check_ring(port, tx, index);
 }
 
 int loom_tx(struct loom_port *port, unsigned index, struct loom_txring *out)
 {
 	struct device_ring *ring;
-	int err = ring_get(port, true, index, &ring);
+	int err = port_ring(port, true, index, &ring);
 
 	if (err)
 		return err;
@@ -125,7 +125,7 @@ static uint64_t unusual_bits(const struct device_map *map, uint64_t offset_mask)
 int loom_rx(struct loom_port *port, unsigned index, struct loom_rxring *out)
 {
 	struct device_ring *ring;
-	int err = ring_get(port, false, index, &ring);
+	int err = port_ring(port, false, index, &ring);
 
 	if (err)
 		return err;
@@ -163,6 +163,9 @@ int loom_port_wait(struct loom_port *port, int events, int timeout_ms)
 	if (!wanted || events & ~(LOOM_RX | LOOM_TX))
 		return error_set(-EINVAL,
 		    "port \"%s\": events to wait for are LOOM_RX, LOOM_TX or both", port->name);
+	found = lending_check(port);
+	if (found)
+		return found;
 	cur_follow(port, true);
 	cur_follow(port, false);
 	found = port->device->ops->poll(port->device, wanted, timeout_ms);
@@ -174,7 +177,9 @@ int loom_port_wait(struct loom_port *port, int events, int timeout_ms)
 
 int loom_port_fd(struct loom_port *port)
 {
-	return port->device->ops->fd(port->device);
+	int err = lending_check(port);
+
+	return err ? err : port->device->ops->fd(port->device);
 }
 
 int loom_port_info(const struct loom_port *port, struct loom_info *out)

@@ -158,11 +158,10 @@ static bool close_device(struct handle *h)
 
 	guard_enter(&guard);
 	if (!handle_enter(h)) {
-		h->doomed = true;
+		__atomic_store_n(&h->doomed, true, __ATOMIC_RELAXED);
 		guard_leave(&guard);
 		return false;
 	}
-	h->doomed = false;
 	h->device->ops->close(h->device);
 	h->device = NULL;
 	handle_release(h);
@@ -239,7 +238,7 @@ void handle_enter_shared(struct handle *h, uintptr_t self)
 		wait_for_owner(round);
 		owner = 0;
 	}
-	h->cancel_state = cancel_state;
+	h->cancelable = cancel_state == PTHREAD_CANCEL_ENABLE;
 }
 
 /* A sync loop runs inside its START until another thread sends STOP, so these two exclude nobody. */

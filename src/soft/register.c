@@ -267,6 +267,21 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 	return err;
 }
 
+int soft_register_sibling(struct soft *soft, const struct soft *bound, struct nmreq_register *reg)
+{
+	int err;
+
+	if (!bound->port)
+		return error_set(-ENXIO, "the descriptor is not bound to a port");
+	registry_lock();
+	bound->port->references++;
+	err = bind_rings(soft, bound->port, reg, NULL);
+	if (err)
+		registry_put(bound->port);
+	registry_unlock();
+	return err;
+}
+
 void soft_unregister(struct soft *soft)
 {
 	struct port *port = soft->port;

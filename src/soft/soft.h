@@ -50,6 +50,8 @@ int soft_pools_info(struct nmreq_header *header);
 
 /* register.c */
 int soft_register(struct soft *soft, struct nmreq_header *header);
+/** Bind one more descriptor to the port of another: a name would not always lead there. */
+int soft_register_sibling(struct soft *soft, const struct soft *bound, struct nmreq_register *reg);
 void soft_unregister(struct soft *soft);
 
 /* null_mode.c */

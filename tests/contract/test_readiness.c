@@ -242,7 +242,7 @@ static const struct body bodies[] = {
     BODY(a_wait_that_finds_room_takes_no_packets_in),
     BODY_IF(a_wait_that_finds_no_room_takes_packets_in_where_asked_to, NEEDS_TWO_PORTS),
     BODY_ANY_IF(a_signal_interrupts, NEEDS_ONE_THREAD),
-    BODY(waits_and_wakeups_are_counted),
+    BODY_IF(waits_and_wakeups_are_counted, NEEDS_COUNTS),
 };
 
 int main(int argc, char **argv)
