@@ -507,6 +507,38 @@ static void a_control_block_full_of_nonsense_is_survived(void **state)
 	assert_int_equal(scratch_files(), 0);
 }
 
+/* Of many objects a sweep looks at some: what it passes over is found when it is wanted. */
+static void what_is_left_of_a_dead_maker_is_made_anew_among_hundreds(void **state)
+{
+	enum { OTHERS = 300, TRIES = 8 };
+	struct share *others = calloc(OTHERS, sizeof *others);
+	char name[PATH_MAX];
+
+	(void)state;
+	assert_non_null(others);
+	for (unsigned i = 0; i < OTHERS; i++) {
+		snprintf(name, sizeof name, "other%u", i);
+		assert_ok(share_open(&others[i], NULL, name, 0));
+		share_ready(&others[i]);
+	}
+	snprintf(name, sizeof name, "%s/loom-mem%%3a2%%3ar", scratch_directory());
+	for (unsigned i = 0; i < TRIES; i++) {
+		int fd = open(name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+		struct region *region;
+
+		assert_true(fd >= 0);
+		close(fd);
+		region = open_named("r");
+		assert_int_equal(region_buffers_free(region), FREE);
+		region_release(region);
+		assert_int_equal(access(name, F_OK), -1);
+	}
+	for (unsigned i = 0; i < OTHERS; i++)
+		share_close(&others[i]);
+	assert_int_equal(scratch_files(), 0);
+	free(others);
+}
+
 /* ---- a sender's view ---- */
 
 static void a_view_has_the_slots_and_buffers_of_the_region(void **state)
@@ -558,6 +590,7 @@ int main(void)
 	    cmocka_unit_test(every_field_of_a_header_that_does_not_add_up_is_refused),
 	    cmocka_unit_test(a_file_that_is_too_short_is_refused),
 	    cmocka_unit_test(a_control_block_full_of_nonsense_is_survived),
+	    cmocka_unit_test(what_is_left_of_a_dead_maker_is_made_anew_among_hundreds),
 	    cmocka_unit_test(a_view_has_the_slots_and_buffers_of_the_region),
 	};
 
