@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -30,6 +31,15 @@ int os_memory_create(const char *label, size_t size)
 	err = -errno;
 	close(fd);
 	return err;
+}
+
+int os_memory_reopen(int fd)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 int os_memory_map(int fd, size_t size, void **out)

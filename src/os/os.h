@@ -23,6 +23,9 @@ size_t os_page_size(void);
 /** Anonymous shared memory of size bytes, zeroed, close-on-exec; a descriptor to map. */
 int os_memory_create(const char *label, size_t size);
 
+/** A descriptor of the same memory that has locks of its own; needs /proc. */
+int os_memory_reopen(int fd);
+
 /** Map size bytes of fd, read and write, shared, anywhere; from its beginning or a page further on. */
 int os_memory_map(int fd, size_t size, void **out);
 int os_memory_map_from(int fd, size_t size, off_t offset, void **out);

@@ -12,19 +12,42 @@
 
 #define LOCK_TIMEOUT_MS 5000
 #define AREA_BYTE       1024u /* behind the bytes that share.h uses */
+#define IF_BYTE         0u
+
+static bool is_named(const struct region *region)
+{
+	return region->shared_fd >= 0;
+}
+
+static int private_reopen(const struct region *region)
+{
+	int fd = os_memory_reopen(region->fd);
+
+	return fd < 0 ? error_set(fd, "cannot open memory region %u again (is /proc mounted?): %s",
+			    region->id, strerror(-fd))
+		      : fd;
+}
 
 /*
  * An open file of its own for each lock: a child has its parent's descriptors, and both may take and give
- * at the same time. A region without a name is left to the registry's lock.
+ * at the same time.
  */
+static int lock_file_open(const struct region *region)
+{
+	return is_named(region) ? share_reopen(&region->share) : private_reopen(region);
+}
+
+/* … and one that holds no lock on an area, to ask with. */
+static int lock_file(const struct region *region)
+{
+	return is_named(region) ? region->share.fd : region->fd;
+}
+
 static int pool_lock(const struct region *region, int *fd)
 {
 	int err;
 
-	*fd = -1;
-	if (region->shared_fd < 0)
-		return 0;
-	*fd = share_reopen(&region->share);
+	*fd = lock_file_open(region);
 	if (*fd < 0)
 		return *fd;
 	err = os_directory_lock(*fd, LOCK_TIMEOUT_MS);
@@ -39,8 +62,7 @@ static int pool_lock(const struct region *region, int *fd)
 
 static void pool_unlock(int fd)
 {
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 }
 
 /* ---- buffers ---- */
@@ -197,7 +219,7 @@ static void area_move(struct region *region, uint32_t area)
 
 static bool area_is_used(const struct region *region, uint32_t area)
 {
-	return region->shared_fd >= 0 && os_lock_held(region->share.fd, AREA_BYTE + area) != 0;
+	return os_lock_held(lock_file(region), AREA_BYTE + area) != 0;
 }
 
 static void area_give(struct region *region, uint32_t area)
@@ -211,8 +233,6 @@ static void area_give(struct region *region, uint32_t area)
 /* Areas of processes that were killed. */
 static void areas_sweep(struct region *region)
 {
-	if (region->shared_fd < 0)
-		return;
 	for (uint32_t area = 0; area < region_areas(&region->shape); area++)
 		area_give(region, area);
 }
@@ -224,9 +244,7 @@ static int claim_new(const struct region *region, uint32_t n, struct region_clai
 	out->areas = calloc(n + 1, sizeof *out->areas);
 	if (!out->areas)
 		return error_set(-ENOMEM, "out of memory for the rings of a port");
-	if (region->shared_fd < 0)
-		return 0;
-	out->fd = share_reopen(&region->share);
+	out->fd = lock_file_open(region);
 	if (out->fd >= 0)
 		return 0;
 	free(out->areas);
@@ -237,7 +255,7 @@ static int claim_new(const struct region *region, uint32_t n, struct region_clai
 /* The lock comes before anything that the sweep would have to undo. */
 static int area_claim(struct region *region, uint32_t area, struct region_claim *claim)
 {
-	int err = claim->fd < 0 ? 0 : os_lock_byte(claim->fd, AREA_BYTE + area, false);
+	int err = os_lock_byte(claim->fd, AREA_BYTE + area, false);
 
 	if (err)
 		return error_set(err, "cannot lock a ring of memory region %u", region->id);
@@ -320,8 +338,7 @@ void region_areas_give(struct region *region, struct region_claim *claim)
 	int lock, err = pool_lock(region, &lock);
 
 	/* Without the lock: closing tells the next sweep. */
-	if (claim->fd >= 0)
-		close(claim->fd);
+	close(claim->fd);
 	for (uint32_t i = 0; i < claim->num_areas && !err; i++)
 		area_give(region, claim->areas[i]);
 	if (!err)
@@ -332,26 +349,30 @@ void region_areas_give(struct region *region, struct region_claim *claim)
 
 /* ---- netmap_ifs ---- */
 
-struct netmap_if *region_if_take(struct region *region)
+/* Locks find a free one: they are gone with the process that has it, and a child's copy keeps them. */
+int region_if_take(const struct region *region, struct netmap_if **out, int *lock)
 {
-	uint64_t used = __atomic_load_n(&region->local->ifs, __ATOMIC_RELAXED);
-	uint32_t index;
+	uint32_t index = 0;
 	uint8_t *at;
 
-	do {
-		if (~used == 0)
-			return NULL;
-		index = (uint32_t)__builtin_ctzll(~used);
-	} while (!__atomic_compare_exchange_n(&region->local->ifs, &used, used | 1ull << index,
-	    true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	*lock = private_reopen(region);
+	if (*lock < 0)
+		return *lock;
+	while (index < REGION_IFS && os_lock_byte(*lock, IF_BYTE + index, true) != 0)
+		index++;
+	if (index == REGION_IFS) {
+		close(*lock);
+		return error_set(-ENOMEM,
+		    "memory region %u is in use by %u descriptors, and has no room for more",
+		    region->id, REGION_IFS);
+	}
 	at = region->base + (size_t)index * region->shape.if_size;
 	memset(at, 0, region->shape.if_size);
-	return (struct netmap_if *)(void *)at;
+	*out = (struct netmap_if *)(void *)at;
+	return 0;
 }
 
-void region_if_give(struct region *region, struct netmap_if *nifp)
+void region_if_give(int lock)
 {
-	size_t index = (size_t)((uint8_t *)nifp - region->base) / region->shape.if_size;
-
-	__atomic_and_fetch(&region->local->ifs, ~(1ull << index), __ATOMIC_RELAXED);
+	close(lock);
 }

@@ -6,6 +6,7 @@
  *
  * Whoever uses an area holds a lock on a byte of the region's file for it. An area that is handed out but that
  * nobody has locked belonged to a process that was killed: it is found when the next one takes some.
+ * A netmap_if is its lock, on the private memory: who has it is nobody else's business.
  */
 #ifndef SOFT_POOL_H
 #define SOFT_POOL_H
@@ -14,7 +15,7 @@
 
 /** A user of areas: one port, or one end of a pipe. */
 struct region_claim {
-	int fd; /* holds the locks; -1: the region has no name, and no user in other processes */
+	int fd; /* holds the locks */
 	uint32_t num_areas;
 	uint32_t *areas;
 };
@@ -38,9 +39,9 @@ int region_areas_join(struct region *region, uint32_t n, const uint32_t *areas,
 /** Let go; what nobody else uses goes back, with the buffers of its slots. */
 void region_areas_give(struct region *region, struct region_claim *claim);
 
-/** A netmap_if for one descriptor, zeroed; NULL when REGION_IFS are in use. */
-struct netmap_if *region_if_take(struct region *region);
-void region_if_give(struct region *region, struct netmap_if *nifp);
+/** A netmap_if for one descriptor, zeroed, and what holds it; -ENOMEM when REGION_IFS are in use. */
+int region_if_take(const struct region *region, struct netmap_if **out, int *lock);
+void region_if_give(int lock);
 
 /**
  * Hand out up to n buffers as netmap's extra buffers: a list linked through the first word of each.

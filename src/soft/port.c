@@ -14,7 +14,7 @@
 /* What a region that others may join has beyond its first user's needs: address space, not memory. */
 #define SPARE_PLAIN   32u
 #define SPARE_PAIRS   128u
-#define SPARE_BYTES   (512u << 20)
+#define SPARE_BUFS    ((SPARE_PLAIN + SPARE_PAIRS) * SOFT_SLOTS_DEFAULT)
 #define SPARE_IF_SIZE 8192u
 
 static void ring_setup(struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index)
@@ -130,13 +130,12 @@ void port_region_shape(const struct port_request *request, struct region_shape *
 {
 	uint32_t rings =
 	    request->tx_rings + request->host_tx_rings + request->rx_rings + request->host_rx_rings;
-	uint64_t spare = SPARE_BYTES / request->buf_size;
-	uint64_t bufs = 2 * buffers_wanted(request, false);
+	uint64_t bufs = buffers_wanted(request, false) + SPARE_BUFS;
 
 	*out = (struct region_shape){.plain = rings + SPARE_PLAIN,
 	    .pairs = rings + SPARE_PAIRS,
 	    .ring_slots = SOFT_SLOTS_MAX,
-	    .num_bufs = port_buffers_for(bufs > spare ? bufs : spare),
+	    .num_bufs = port_buffers_for(bufs),
 	    .buf_size = request->buf_size,
 	    .if_size = larger(port_if_size(rings), SPARE_IF_SIZE)};
 	if (out->plain + out->pairs > REGION_AREAS_MAX)

@@ -93,8 +93,6 @@ void region_destroy(struct region *region)
 	unlist(region);
 	if (region->base)
 		os_memory_unmap(region->base, region->size);
-	if (region->local)
-		os_memory_unmap(region->local, os_page_size());
 	if (region->control)
 		os_memory_unmap(region->control, region->control_size);
 	if (region->fd >= 0)
@@ -134,8 +132,7 @@ void region_control_init(
 static int map_in_place(struct region *region, size_t control)
 {
 	void *at;
-	int err =
-	    os_memory_map_from(region->fd, control, (off_t)(region->size + os_page_size()), &at);
+	int err = os_memory_map_from(region->fd, control, (off_t)region->size, &at);
 
 	if (err)
 		return err;
@@ -148,20 +145,15 @@ static int map_in_place(struct region *region, size_t control)
 
 int region_map_private(struct region *region, size_t behind)
 {
-	const size_t page = os_page_size();
-	void *base, *local;
+	void *base;
 	int err;
 
-	region->fd = os_memory_create("pktloom-region", region->size + page + behind);
+	region->fd = os_memory_create("pktloom-region", region->size + behind);
 	if (region->fd < 0)
 		return region->fd;
 	err = os_memory_map(region->fd, region->size, &base);
-	if (err)
-		return err;
-	region->base = base;
-	err = os_memory_map_from(region->fd, page, (off_t)region->size, &local);
 	if (!err)
-		region->local = local;
+		region->base = base;
 	return err;
 }
 

@@ -61,11 +61,6 @@ struct region_control {
 	uint64_t taken[];                 /* a bit per buffer */
 };
 
-/* What this process and its children share of a region. */
-struct region_local {
-	uint64_t ifs; /* bit per netmap_if in use; changed atomically */
-};
-
 struct region {
 	struct region *next; /* all of this process; guarded by the registry's lock */
 	unsigned references;
@@ -75,7 +70,7 @@ struct region {
 	uint8_t *base;
 	size_t size;
 	size_t rings_at, ring_stride, bufs_at;
-	int fd;                         /* private memory: the region, then the local block */
+	int fd;                         /* private memory: the region */
 	struct share share;             /* named: the object; its fd is -1 otherwise */
 	char directory[128];            /* … and where it is looked for; "" the default */
 	char name[NETMAP_REQ_IFNAMSIZ]; /* what processes find it by; "": they cannot */
@@ -83,7 +78,6 @@ struct region {
 	off_t file_slots, file_bufs;    /* where they stand there */
 	struct region_control *control;
 	size_t control_size; /* of its mapping; named: with the slots */
-	struct region_local *local;
 };
 
 /* ---- region.c ---- */

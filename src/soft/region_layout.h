@@ -28,7 +28,7 @@ void region_control_init(
 /** A region with nothing mapped and one reference, on no list; NULL: out of memory. */
 struct region *region_new(const struct region_shape *shape);
 
-/** Make and map its private memory, with `behind` more bytes after the local block. */
+/** Make and map its private memory, with `behind` more bytes after it. */
 int region_map_private(struct region *region, size_t behind);
 
 /** Map the shared buffers into it. */

@@ -156,8 +156,8 @@ static int map_named(struct region *region, const struct file_layout *layout)
 	return err ? err : region_buffers_map(region);
 }
 
-/* The region of an object that is complete; the share becomes its own. */
-static int attach(const struct share *share, const char *name, struct region **out)
+/* The region of an object that is complete, and has the id that its key says; the share becomes its own. */
+static int attach(const struct share *share, const char *name, uint32_t wanted, struct region **out)
 {
 	struct file_layout layout;
 	struct region_shape shape;
@@ -168,9 +168,9 @@ static int attach(const struct share *share, const char *name, struct region **o
 	if (fd < 0)
 		return fd;
 	err = header_read(fd, &shape, &id, &layout);
-	if (err) {
+	if (err || id != wanted) {
 		close(fd);
-		return error_set(err,
+		return error_set(-EPROTO,
 		    "the memory of \"%s\" is not a region of this version of pktloom: all users "
 		    "must have compatible versions",
 		    name);
@@ -221,7 +221,7 @@ static int get_within(const struct share *outer, const char *name, const struct 
 	if (share.created)
 		err = file_create(&share, id_of(search.key), shape);
 	if (!err)
-		err = attach(&share, name, out);
+		err = attach(&share, name, id_of(search.key), out);
 	if (err)
 		share_drop(&share);
 	return err;

@@ -172,10 +172,9 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 	err = offsets_bind(port, &soft->tx, &soft->rx, offsets);
 	if (err)
 		return err;
-	soft->nifp = region_if_take(port->region);
-	if (!soft->nifp)
-		return error_set(
-		    -ENOMEM, "port \"%s\" is open %u times already", port->name, REGION_IFS);
+	err = region_if_take(port->region, &soft->nifp, &soft->if_lock);
+	if (err)
+		return err;
 	use(port->tx_users, &soft->tx, exclusive);
 	use(port->rx_users, &soft->rx, exclusive);
 	if_fill(soft, port);
@@ -295,7 +294,7 @@ void soft_unregister(struct soft *soft)
 	unuse(port->tx_users, &soft->tx);
 	unuse(port->rx_users, &soft->rx);
 	region_buffers_give(port->region, soft->nifp->ni_bufs_head, soft->extra_bufs);
-	region_if_give(port->region, soft->nifp);
+	region_if_give(soft->if_lock);
 	registry_put(port);
 	registry_unlock();
 	soft->port = NULL;

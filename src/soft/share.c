@@ -310,6 +310,11 @@ void share_leave(struct share *share)
 	close(share->dirfd);
 }
 
+void share_sweep(const struct share *share)
+{
+	sweep(share->dirfd, share->file);
+}
+
 int share_open_within(struct share *share, const struct share *outer, const char *key, bool create)
 {
 	int err;
@@ -320,6 +325,9 @@ int share_open_within(struct share *share, const struct share *outer, const char
 	if (share->dirfd < 0)
 		return error_set(-errno, "cannot open the directory of shared objects again: %s",
 		    strerror(errno));
+	/* The sweep may have passed it over, and its maker may have been killed on the way. */
+	if (!in_use(share->dirfd, share->file) && is_ours(share->dirfd, share->file))
+		unlinkat(share->dirfd, share->file, 0);
 	err = take(share, key, SHARE_NO_END, create);
 	if (err)
 		share_drop(share);
@@ -330,6 +338,8 @@ void share_drop(struct share *share)
 {
 	if (share->fd >= 0)
 		close(share->fd);
+	if (share->created)
+		unlinkat(share->dirfd, share->file, 0);
 	close(share->dirfd);
 }
 

@@ -48,13 +48,16 @@ int share_open_existing(struct share *share, const char *directory, const char *
 int share_enter(struct share *share, const char *directory);
 void share_leave(struct share *share);
 
+/** Remove what is dead, as opening and closing do; the directory is locked. */
+void share_sweep(const struct share *share);
+
 /**
  * Open, or create, another object while `outer` keeps the same directory locked; no end is taken, and
- * share_ready() is outer's. -ENOENT (and no message) without create if there is none.
+ * share_ready() is outer's. One that is dead is made anew. -ENOENT (and no message) without create if there is none.
  */
 int share_open_within(struct share *share, const struct share *outer, const char *key, bool create);
 
-/** Let go of a share_open_within() whose outer share is still locked, and will be closed. */
+/** Let go of a share_open_within() that came to nothing; its outer share is still locked. */
 void share_drop(struct share *share);
 
 /** Take an end after SHARE_NO_END, before share_ready(); -EAGAIN if it is taken. */

@@ -30,6 +30,7 @@ struct soft {
 	struct device device; /* first */
 	struct port *port;    /* NULL while unbound */
 	struct netmap_if *nifp;
+	int if_lock; /* holds nifp */
 	struct soft_range tx, rx;
 	uint64_t flags; /* NR_* of the registration */
 	uint32_t mode;

@@ -210,21 +210,28 @@ static int areas_take(struct pipe *pipe, struct region *region, struct region_cl
 	return err;
 }
 
-static int areas_join(struct pipe *pipe, struct region *region, struct region_claim *claim)
+static int areas_join(
+    struct pipe *pipe, const char *name, struct region *region, struct region_claim *claim)
 {
 	uint32_t areas[2 * SOFT_RINGS_MAX] = {0}, generations[2 * SOFT_RINGS_MAX] = {0};
 	const struct pipe_shape *shape = &pipe->header.shape;
 	uint32_t n = pairs_of(shape), most = region->shape.ring_slots;
+	int err;
 
 	if (shape->tx_slots > most || shape->rx_slots > most)
-		return error_set(-EPROTO, "the rings of a pipe do not fit its memory");
+		return error_set(-EPROTO, "the rings of \"%s\" do not fit its memory", name);
 	for (uint32_t i = 0; i < n; i++) {
 		areas[i] = pipe->header.areas[i].area;
 		generations[i] = pipe->header.areas[i].generation;
 		if (areas[i] < region->shape.plain)
-			return error_set(-EPROTO, "the rings of a pipe are none");
+			return error_set(-EPROTO,
+			    "the header of \"%s\" names memory that is not for pipes", name);
 	}
-	return region_areas_join(region, n, areas, generations, claim);
+	err = region_areas_join(region, n, areas, generations, claim);
+	return err == -EPROTO
+		   ? error_set(
+			 err, "the memory of \"%s\" was given back: close its other end", name)
+		   : err;
 }
 
 /* The object is written last: until then it has no magic, and nobody sees it before share_ready(). */
@@ -262,7 +269,7 @@ static int join(struct pipe *pipe, const struct port_request *request, struct re
 
 	if (!err)
 		err = region_of(pipe, request, region);
-	return err ? err : areas_join(pipe, *region, claim);
+	return err ? err : areas_join(pipe, request->name, *region, claim);
 }
 
 static int control_map(struct pipe *pipe, const char *name)

@@ -360,8 +360,10 @@ static void look_for_death(struct switch_tx *tx, const struct switch_target *tar
 	    os_directory_lock(share->dirfd, 0) != 0)
 		return;
 	if (switch_table_generation(table, target->number) == target->generation &&
-	    share_end_held(share, target->number - 1) == 0)
+	    share_end_held(share, target->number - 1) == 0) {
 		switch_table_leave(share, table, target->number);
+		share_sweep(share); /* its region, if nobody else is in there */
+	}
 	os_directory_unlock(share->dirfd);
 }
 
