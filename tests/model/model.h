@@ -15,12 +15,13 @@
 #include <stdint.h>
 
 #define MODEL_SLOTS 16u
+#define MODEL_BYTES 64u
 
 struct model_slot {
 	uint32_t buf_idx;
 	uint16_t len, flags;
 	uint64_t ptr;
-	uint32_t content; /* of its buffer */
+	uint8_t data[MODEL_BYTES]; /* what its buffer begins with */
 };
 
 struct model_link {
