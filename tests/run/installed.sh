@@ -14,7 +14,7 @@ DESTDIR="$root/as-packaged" meson install --no-rebuild --quiet -C "$build"
 # Not the prefix that it was built for: only the way from one file to the other stays.
 mv "$root/as-packaged$prefix" "$root/moved"
 headers=$(dirname "$(dirname "$(find "$root/moved" -path '*/compat/net/netmap.h')")")
-"${CC:-cc}" -D_GNU_SOURCE -Wall -Wextra -Werror -I"$headers" "$source" -o "$root/classic"
+"${CC:-cc}" -Wall -Wextra -Werror -I"$headers" "$source" -o "$root/classic"
 LD_LIBRARY_PATH=$(dirname "$(find "$root/moved" -name libpktloom.so)")
 export LD_LIBRARY_PATH
 

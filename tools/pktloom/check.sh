@@ -47,6 +47,8 @@ fails 2 "$pktloom" send --len 5 null:
 has 'len is 5, expected 22 or more'
 fails 2 "$pktloom" info
 has 'NAME is missing'
+fails 1 "$pktloom" info -- --json
+has 'port name "--json"'
 
 echo list, version
 run "$pktloom" list
