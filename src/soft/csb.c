@@ -33,48 +33,66 @@ static int check(const struct soft *soft, const struct nmreq_opt_csb *option)
 	return 0;
 }
 
+/* An address that the program gave: a number until it has proved to be memory. */
+static void *entry_at(uint64_t array, uint64_t size, uint32_t i)
+{
+	return (void *)(uintptr_t)(array + size * i);
+}
+
 /* One entry each way says where the ring stands; both sides want to be told. False: no such memory. */
-static bool entry_fill(const struct csb *csb, uint32_t i, const struct ring *r)
+static bool entry_fill(const struct nmreq_opt_csb *option, uint32_t i, const struct ring *r)
 {
 	const struct nm_csb_atok atok = {
 	    .head = r->rhead, .cur = r->rcur, .appl_need_kick = 1, .sync_flags = 1};
 	const struct nm_csb_ktoa ktoa = {
 	    .hwcur = r->hwcur, .hwtail = r->hwtail, .kern_need_kick = 1};
 
-	return os_safe_write(&csb->atok[i], &atok, sizeof atok) &&
-	       os_safe_write(&csb->ktoa[i], &ktoa, sizeof ktoa);
+	return os_safe_write(entry_at(option->csb_atok, sizeof atok, i), &atok, sizeof atok) &&
+	       os_safe_write(entry_at(option->csb_ktoa, sizeof ktoa, i), &ktoa, sizeof ktoa);
 }
 
-static int fill(const struct soft *soft, const struct csb *csb)
+static int fill(const struct soft *soft, const struct nmreq_opt_csb *option)
 {
 	const struct port *port = soft->port;
 	uint32_t n = 0;
 	bool there = true;
 
 	for (uint32_t i = soft->tx.first; i < soft->tx.end && there; i++)
-		there = entry_fill(csb, n++, &port->tx[i]);
+		there = entry_fill(option, n++, &port->tx[i]);
 	for (uint32_t i = soft->rx.first; i < soft->rx.end && there; i++)
-		there = entry_fill(csb, n++, &port->rx[i]);
+		there = entry_fill(option, n++, &port->rx[i]);
 	return there
 		   ? 0
 		   : error_set(-EFAULT, "CSB mode: no memory of the program at entry %u for \"%s\"",
 			 n - 1, port->name);
 }
 
+static bool has_rings(const struct soft *soft)
+{
+	return soft->tx.first < soft->tx.end || soft->rx.first < soft->rx.end;
+}
+
+static int enable(struct soft *soft, const struct nmreq_opt_csb *option)
+{
+	int err = check(soft, option);
+
+	if (err || !has_rings(soft)) /* as the module: nothing to do, and nobody to refuse */
+		return err;
+	err = kloop_prepare(&soft->kloop);
+	if (!err)
+		err = fill(soft, option);
+	if (!err)
+		soft->csb = (struct csb){.atok = (void *)(uintptr_t)option->csb_atok,
+		    .ktoa = (void *)(uintptr_t)option->csb_ktoa};
+	return err;
+}
+
 int csb_enable(struct soft *soft, struct nmreq_opt_csb *option)
 {
-	const struct csb csb = {.atok = (void *)(uintptr_t)option->csb_atok,
-	    .ktoa = (void *)(uintptr_t)option->csb_ktoa};
 	int err;
 
 	registry_lock();
-	err = check(soft, option);
-	if (!err)
-		err = kloop_prepare(&soft->kloop);
-	if (!err)
-		err = fill(soft, &csb);
-	if (!err)
-		soft->csb = csb;
+	err = enable(soft, option);
 	registry_unlock();
 	option->nro_opt.nro_status = (uint32_t)-err;
 	return err;

@@ -323,13 +323,14 @@ static int loop_open(struct loop *loop, struct soft *soft)
 	loop->kicks = -1;
 	loop->spin_ns = (uint64_t)soft->spin_us * 1000u;
 	loop->idle_since = loop->looked = os_now_ns();
-	loop->entries = calloc(loop->n, sizeof *loop->entries);
 	loop->fds = calloc(AT_PORTS + loop->n, sizeof *loop->fds);
+	loop->entries = calloc(loop->n + 1u, sizeof *loop->entries);
+	if (loop->entries)
+		entries_fill(loop, soft);
 	if (!loop->entries || !loop->fds)
 		return error_set(-ENOMEM, "sync loop: out of memory for %u rings", loop->n);
 	loop->fds[AT_STOP] = (struct pollfd){.fd = loop->stop->wake, .events = POLLIN};
 	loop->fds[AT_KICKS].fd = -1;
-	entries_fill(loop, soft);
 	return 0;
 }
 

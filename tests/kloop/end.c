@@ -128,14 +128,15 @@ void end_eventfds(struct end *end)
 struct nmreq_opt_sync_kloop_eventfds *end_option(const struct end *end)
 {
 	static _Thread_local uint64_t
-	    memory[(sizeof(struct nmreq_opt_sync_kloop_eventfds) + END_RINGS * 8) / 8];
+	    memory[(sizeof(struct nmreq_opt_sync_kloop_eventfds) + END_RINGS * sizeof(uint64_t)) /
+		   sizeof(uint64_t)];
 	struct nmreq_opt_sync_kloop_eventfds *option = (void *)memory;
 	unsigned n = end->num_tx + end->num_rx;
 
 	memset(memory, 0, sizeof memory);
 	option->nro_opt.nro_reqtype = NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS;
 	option->nro_opt.nro_status = 77;
-	option->nro_opt.nro_size = sizeof *option + n * sizeof option->eventfds[0];
+	option->nro_opt.nro_size = sizeof *option + (uint64_t)n * sizeof option->eventfds[0];
 	for (unsigned i = 0; i < n; i++) {
 		option->eventfds[i].ioeventfd = end->io[i];
 		option->eventfds[i].irqfd = end->irq[i];

@@ -302,6 +302,35 @@ static void test_a_signal_ends_it(void **state)
 	sigaction(SIGUSR1, &before, NULL);
 }
 
+static int closed_by_handler;
+
+static void close_it(int number)
+{
+	(void)number;
+	close(closed_by_handler);
+}
+
+static void test_a_handler_below_the_loop_closes_its_descriptor(void **state)
+{
+	const struct sigaction action = {.sa_handler = close_it};
+	struct end *end = end_open("k{1");
+	unsigned before = open_descriptors();
+	struct sigaction old;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
+	closed_by_handler = end->port.fd;
+	assert_int_equal(munmap(end->port.memory, end->port.size), 0);
+	loop_start(end);
+	pthread_kill(end->thread, SIGUSR1);
+	assert_int_equal(loop_join(end), 0);
+	assert_true(open_descriptors() < before);
+	assert_int_equal(netmap_bind(end->port.fd = netmap_open(), "k{1", NR_EXCLUSIVE), 0);
+	close(end->port.fd);
+	end_free(end);
+	sigaction(SIGUSR1, &old, NULL);
+}
+
 /* START is no cancellation point; the thread goes after it. */
 static void test_a_cancelled_thread_leaves_it_in_order(void **state)
 {
@@ -358,6 +387,7 @@ int main(void)
 	    cmocka_unit_test(test_a_childs_last_close_is_not_ours),
 	    cmocka_unit_test(test_the_last_close_ends_it),
 	    cmocka_unit_test(test_a_signal_ends_it),
+	    cmocka_unit_test(test_a_handler_below_the_loop_closes_its_descriptor),
 	    cmocka_unit_test(test_a_cancelled_thread_leaves_it_in_order),
 	    cmocka_unit_test(test_a_killed_process_leaves_the_other_end_alive),
 	};
