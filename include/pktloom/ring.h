@@ -60,6 +60,7 @@ extern "C" {
 
 /* Buffers 0 and 1 are netmap's; a slot that names one of them carries no packet. */
 #define LOOM_FIRST_BUFFER 2u
+#define LOOM_NO_BUFFER    UINT32_MAX
 
 /** One ring's sync, as its device made it. */
 struct loom_sync {
@@ -85,12 +86,11 @@ struct loom_counters {
  */
 struct loom_txring {
 	struct netmap_ring *ring;
-	uint8_t *buffers; /* address of buffer LOOM_FIRST_BUFFER */
+	uint8_t *buffers; /* address of buffer LOOM_FIRST_BUFFER, plus the initial offset */
 	struct loom_sync *sync;
 	size_t buf_size;
 	uint32_t num_slots;
-	uint32_t
-	    num_bufs; /* from LOOM_FIRST_BUFFER on; with offsets 0, so that no slot is ordinary */
+	uint32_t num_bufs;  /* from LOOM_FIRST_BUFFER on; with offsets 0: no slot is ordinary */
 	uint32_t frame_max; /* bytes that fit one slot: buf_size less the initial offset */
 	const void *region;
 	uint32_t id;          /* of the port, for debug builds */
@@ -138,6 +138,7 @@ int loom_put_refused(uint32_t len, uint32_t cap);
 void loom_commit_fragments(struct loom_txring ring, const struct loom_frame *frames, unsigned n);
 void loom_release_counted(struct loom_rxring ring, unsigned n);
 unsigned loom_reserve_unusual(struct loom_txring ring, struct loom_frame *frames, unsigned n);
+uint32_t loom_tx_slot_unusual(struct loom_txring ring);
 void loom_rx_drop(struct loom_rxring rx);
 void loom_handle_check(uint32_t id, const char *verb);
 void loom_release_check(unsigned n, unsigned held);
@@ -332,22 +333,15 @@ LOOM_INLINE unsigned loom_reserve(
     const struct loom_txring *tx, struct loom_frame *frames, unsigned n)
 {
 	struct netmap_ring *ring = LOOM_RING(tx);
+	uint32_t head = ring->head;
+	uint32_t free = loom_ring_distance(head, ring->tail, tx->num_slots);
+	uint32_t all = n < free ? n : free;
+	uint32_t run = all < tx->num_slots - head ? all : tx->num_slots - head;
+	unsigned got = loom_reserve_run(tx, &ring->slot[head], frames, run);
 
-	for (;;) {
-		uint32_t head = ring->head;
-		uint32_t free = loom_ring_distance(head, ring->tail, tx->num_slots);
-		uint32_t all = n < free ? n : free;
-		uint32_t run = all < tx->num_slots - head ? all : tx->num_slots - head;
-		unsigned got = loom_reserve_run(tx, &ring->slot[head], frames, run);
-
-		if (got == run)
-			got += loom_reserve_run(tx, &ring->slot[0], frames + run, all - run);
-		if (got > 0 || all == 0)
-			return got;
-		got = loom_reserve_unusual(*tx, frames, all);
-		if (got > 0)
-			return got;
-	}
+	if (got == run)
+		got += loom_reserve_run(tx, &ring->slot[0], frames + run, all - run);
+	return got > 0 || all == 0 ? got : loom_reserve_unusual(*tx, frames, n);
 }
 
 /* Give n slots in a row the len and flags of their frames; false: one len is too large. */

@@ -82,7 +82,8 @@ int loom_tx(struct loom_port *port, unsigned index, struct loom_txring *out)
 		return err;
 	*out = (struct loom_txring){
 	    .ring = ring->ring,
-	    .buffers = port->map.buffers + (size_t)LOOM_FIRST_BUFFER * port->map.buf_size,
+	    .buffers =
+		port->map.buffers + (size_t)LOOM_FIRST_BUFFER * port->map.buf_size + port->offset,
 	    .num_slots = ring->ring->num_slots,
 	    .buf_size = port->map.buf_size,
 	    .num_bufs = port->map.num_bufs - LOOM_FIRST_BUFFER,

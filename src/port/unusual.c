@@ -27,20 +27,27 @@ static void slot_offset_set(struct netmap_slot *slot, uint64_t mask, uint64_t of
 /* ---- TX ---- */
 
 /*
- * Where the packet of a free slot goes, at the port's initial offset whatever the slot says; NULL: the
- * slot has no buffer.
+ * The buffer of a free slot, from LOOM_FIRST_BUFFER on; its packet will start at the port's initial offset,
+ * whatever the slot said.
  */
-static uint8_t *tx_slot_data(const struct loom_txring *tx, uint32_t at)
+static uint32_t tx_slot_open(const struct loom_txring *tx, uint32_t at)
 {
 	struct netmap_slot *slot = &tx->ring->slot[at];
 	uint32_t index = __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
-	size_t offset = tx->buf_size - tx->frame_max;
 
 	if (index >= tx->all_bufs)
-		return NULL;
+		return LOOM_NO_BUFFER;
 	if (tx->offset_mask)
-		slot_offset_set(slot, tx->offset_mask, offset);
-	return tx->buffers + index * tx->buf_size + offset;
+		slot_offset_set(slot, tx->offset_mask, tx->buf_size - tx->frame_max);
+	return index;
+}
+
+/* Where its packet goes; NULL: the slot has no buffer. */
+static uint8_t *tx_slot_data(const struct loom_txring *tx, uint32_t at)
+{
+	uint32_t index = tx_slot_open(tx, at);
+
+	return index == LOOM_NO_BUFFER ? NULL : tx->buffers + index * tx->buf_size;
 }
 
 /*
@@ -67,7 +74,7 @@ static bool tx_slots_usable(const struct loom_txring *tx, uint32_t n)
 	uint32_t at = tx->ring->head;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (!tx_slot_data(tx, at)) {
+		if (tx_slot_open(tx, at) == LOOM_NO_BUFFER) {
 			tx_pass_over(tx, at);
 			return false;
 		}
@@ -120,23 +127,42 @@ int loom_send_unusual(struct loom_txring ring, const void *data, size_t len)
 	return 1;
 }
 
-/* Frames for as many of the next n free slots as have buffers; 0: the first had none, and is passed. */
+/*
+ * The first free slot that has a buffer becomes the ring's head, those before it are passed over. Its
+ * buffer; LOOM_NO_BUFFER: there is none.
+ */
+uint32_t loom_tx_slot_unusual(struct loom_txring ring)
+{
+	const struct loom_txring *tx = &ring;
+
+	while (tx->ring->head != tx->ring->tail) {
+		uint32_t index = tx_slot_open(tx, tx->ring->head);
+
+		if (index != LOOM_NO_BUFFER)
+			return index;
+		tx_pass_over(tx, tx->ring->head);
+	}
+	return LOOM_NO_BUFFER;
+}
+
+/* Frames for up to n free slots in a row that have buffers, from the first such slot on. */
 unsigned loom_reserve_unusual(struct loom_txring ring, struct loom_frame *frames, unsigned n)
 {
 	const struct loom_txring *tx = &ring;
-	uint32_t at = tx->ring->head;
+	unsigned got = 0;
+	uint32_t at;
 
-	for (unsigned i = 0; i < n; i++) {
+	if (loom_tx_slot_unusual(ring) == LOOM_NO_BUFFER)
+		return 0;
+	for (at = tx->ring->head; got < n && at != tx->ring->tail; got++) {
 		uint8_t *data = tx_slot_data(tx, at);
 
-		if (!data && i == 0)
-			tx_pass_over(tx, at);
 		if (!data)
-			return i;
-		frames[i] = (struct loom_frame){.data = data, .cap = tx->frame_max};
+			break;
+		frames[got] = (struct loom_frame){.data = data, .cap = tx->frame_max};
 		at = loom_ring_next(at, tx->num_slots);
 	}
-	return n;
+	return got;
 }
 
 int loom_put_refused(uint32_t len, uint32_t cap)

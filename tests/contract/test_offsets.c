@@ -28,7 +28,9 @@ static bool send_by_send(const struct loom_txring *tx, uint32_t number, uint32_t
 /* Borrowed, at the offset, with all the room there is behind it. */
 static bool is_placed(const struct loom_txring *tx, const struct loom_frame *frame)
 {
-	return (size_t)(frame->data - tx->buffers) % tx->buf_size == OFFSET && frame->cap == ROOM &&
+	const uint8_t *buffers = (const uint8_t *)tx->ring + tx->ring->buf_ofs;
+
+	return (size_t)(frame->data - buffers) % BUF == OFFSET && frame->cap == ROOM &&
 	       frame->len == 0 && frame->flags == 0;
 }
 

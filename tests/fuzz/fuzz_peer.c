@@ -27,6 +27,7 @@ struct victim {
 	struct loom_port *port;
 	struct loom_txring tx;
 	struct loom_rxring rx;
+	uint32_t offset; /* where its packets start in their buffers */
 };
 
 struct peer {
@@ -50,7 +51,7 @@ static int victim_open(struct victim *victim)
 {
 	int err = loom_open("pipe{fz}",
 	    LOOM_CONFIG(.tx_slots = SLOTS, .buffer_size = BUFFER, .extra_buffers = 4,
-		.spin_us = LOOM_SPIN_NONE),
+		.spin_us = LOOM_SPIN_NONE, .offset = victim->offset),
 	    &victim->port);
 
 	if (err) {
@@ -255,10 +256,13 @@ static void peer_writes_slot(const struct peer *peer, struct input *input)
 	off_t page = 2 + where / 16 % 2, slot = where % 16;
 	off_t at = (off_t)os_page_size() * page + slot * 16;
 	uint32_t value = nasty(input);
+	uint64_t offset = field & 0x20 ? (uint64_t)value << 32 : value % (BUFFER + 4);
 
 	if (field & 0x80)
 		value = NS_MOREFRAG;
-	if (field % 3 == 0)
+	if (field & 0x40)
+		peer_write(peer, at + 8, &offset, sizeof offset);
+	else if (field % 3 == 0)
 		peer_write(peer, at, &value, 4);
 	else
 		peer_write(peer, at + (field % 3 == 1 ? 4 : 6), &value, 2);
@@ -360,8 +364,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input input = {data, size};
 	struct victim victim;
 	struct peer peer;
-	bool orderly = input_u8(&input) % 4 == 0;
+	uint8_t what = input_u8(&input);
+	bool orderly = what % 4 == 0;
 
+	victim.offset = what & 0x40 ? BUFFER / 4 : 0;
 	scratch_directory();
 	CHECK(victim_open(&victim) == 0);
 	peer_open(&peer);
