@@ -198,10 +198,6 @@ static void stop_before(struct device *device)
 
 static void request(struct input *input, struct device *device)
 {
-<<<<<<< HEAD
-	union option options[OPTIONS];
-=======
->>>>>>> h-kloop/main
 	union {
 		struct nmreq_register reg;
 		uint8_t bytes[NETMAP_REQ_MAXSIZE];
