@@ -105,7 +105,7 @@ static int claim_for(struct soft *soft, uint32_t sleep_us)
 	return 0;
 }
 
-static int start(struct soft *soft, const struct nmreq_header *header)
+static int start(struct soft *soft, const struct nmreq_header *header, const sigset_t *signals)
 {
 	const struct nmreq_sync_kloop_start *body = (const void *)(uintptr_t)header->nr_body;
 	const struct kloop_state *outer = inside;
@@ -119,7 +119,8 @@ static int start(struct soft *soft, const struct nmreq_header *header)
 		return err;
 	inside = soft->kloop.state;
 	err = kloop_run(soft, header, sleep_us,
-	    &(struct kloop_stop){.wake = soft->kloop.wake, .word = &soft->kloop.state->word});
+	    &(struct kloop_call){
+		.wake = soft->kloop.wake, .word = &soft->kloop.state->word, .signals = signals});
 	inside = outer;
 	release(&soft->kloop);
 	return err;
@@ -154,24 +155,53 @@ static int stop(struct soft *soft)
 	return 0;
 }
 
-/* As system calls, they are no places to be cancelled in: what they hold would stay held. */
+/*
+ * As system calls, START and STOP are no places to be cancelled in: what they hold would stay held. Nor
+ * may a handler come in between that sends STOP itself, but where the loop lets it in.
+ */
+struct hold {
+	sigset_t signals;
+	int cancel_state;
+};
+
+/* What the processor itself sends must come at once, or the process ends without its handler. */
+static void hold_begin(struct hold *hold)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+	sigset_t most;
+
+	sigfillset(&most);
+	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+		sigdelset(&most, own[i]);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &hold->cancel_state);
+	pthread_sigmask(SIG_SETMASK, &most, &hold->signals);
+}
+
+static void hold_end(struct hold *hold)
+{
+	pthread_sigmask(SIG_SETMASK, &hold->signals, NULL);
+	pthread_setcancelstate(hold->cancel_state, &hold->cancel_state);
+}
+
 int kloop_start(struct soft *soft, const struct nmreq_header *header)
 {
-	int cancel_state, err;
+	struct hold hold;
+	int err;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-	err = start(soft, header);
-	pthread_setcancelstate(cancel_state, &cancel_state);
+	hold_begin(&hold);
+	err = start(soft, header, &hold.signals);
+	hold_end(&hold);
 	return err;
 }
 
 int kloop_stop(struct soft *soft)
 {
-	int cancel_state, err;
+	struct hold hold;
+	int err;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	hold_begin(&hold);
 	err = stop(soft);
-	pthread_setcancelstate(cancel_state, &cancel_state);
+	hold_end(&hold);
 	return err;
 }
 

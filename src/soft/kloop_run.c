@@ -7,8 +7,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,7 +32,7 @@ struct entry {
 };
 
 struct loop {
-	const struct kloop_stop *stop;
+	const struct kloop_call *call;
 	struct entry *entries;
 	uint32_t n;
 	struct pollfd *fds;
@@ -42,7 +40,6 @@ struct loop {
 	uint64_t sleep_ns, spin_ns;
 	uint64_t idle_since, looked; /* os_now_ns() */
 	uint32_t vain;
-	sigset_t signals; /* the thread's own; all are held back while it does not sleep */
 };
 
 /* ---- rings ---- */
@@ -158,13 +155,13 @@ static bool arm(struct loop *loop, unsigned *n, uint64_t *timeout_ns)
 /* The thread's signals may come in here and nowhere else, so none is overlooked. */
 static int rest_for(struct loop *loop, unsigned n, uint64_t timeout_ns)
 {
-	int err = os_sleep(loop->fds, n, timeout_ns, &loop->signals);
+	int err = os_sleep(loop->fds, n, timeout_ns, loop->call->signals);
 
 	loop->looked = os_now_ns();
 	if (err)
 		return error_set(err, "sync loop: %s", strerror(-err));
 	if (loop->fds[AT_STOP].revents)
-		os_wake_drain(loop->stop->wake);
+		os_wake_drain(loop->call->wake);
 	if (loop->kicks >= 0 && loop->fds[AT_KICKS].revents)
 		os_pollset_take(loop->kicks);
 	return 0;
@@ -200,7 +197,7 @@ static int rest(struct loop *loop, bool progress)
 
 static bool is_stopped(const struct loop *loop)
 {
-	return __atomic_load_n(loop->stop->word, __ATOMIC_ACQUIRE) & KLOOP_STOPPING;
+	return __atomic_load_n(loop->call->word, __ATOMIC_ACQUIRE) & KLOOP_STOPPING;
 }
 
 static int run(struct loop *loop)
@@ -329,7 +326,7 @@ static int loop_open(struct loop *loop, struct soft *soft)
 		entries_fill(loop, soft);
 	if (!loop->entries || !loop->fds)
 		return error_set(-ENOMEM, "sync loop: out of memory for %u rings", loop->n);
-	loop->fds[AT_STOP] = (struct pollfd){.fd = loop->stop->wake, .events = POLLIN};
+	loop->fds[AT_STOP] = (struct pollfd){.fd = loop->call->wake, .events = POLLIN};
 	loop->fds[AT_KICKS].fd = -1;
 	return 0;
 }
@@ -351,31 +348,16 @@ static void loop_close(struct loop *loop)
 	free(loop->fds);
 }
 
-/* What the processor itself sends must come at once, or the process ends without its handler. */
-static void signals_hold(sigset_t *before)
-{
-	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-	sigset_t most;
-
-	sigfillset(&most);
-	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
-		sigdelset(&most, own[i]);
-	pthread_sigmask(SIG_SETMASK, &most, before);
-}
-
 int kloop_run(struct soft *soft, const struct nmreq_header *header, uint32_t sleep_us,
-    const struct kloop_stop *stop)
+    const struct kloop_call *call)
 {
-	struct loop loop = {.stop = stop, .sleep_ns = (uint64_t)sleep_us * 1000u};
+	struct loop loop = {.call = call, .sleep_ns = (uint64_t)sleep_us * 1000u};
 	int err = loop_open(&loop, soft);
 
 	if (!err)
 		err = options_use(&loop, header);
-	if (!err) {
-		signals_hold(&loop.signals);
+	if (!err)
 		err = run(&loop);
-		pthread_sigmask(SIG_SETMASK, &loop.signals, NULL);
-	}
 	loop_close(&loop);
 	return err;
 }

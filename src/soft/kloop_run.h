@@ -3,6 +3,7 @@
 #ifndef SOFT_KLOOP_RUN_H
 #define SOFT_KLOOP_RUN_H
 
+#include <signal.h>
 #include <stdint.h>
 
 #include <pktloom/compat/net/netmap.h>
@@ -11,14 +12,16 @@ struct soft;
 
 #define KLOOP_STOPPING 0x80000000u
 
-/** How a loop learns that it is to stop. */
-struct kloop_stop {
+/** The call that a loop runs in. */
+struct kloop_call {
 	int wake;             /* readable: look at */
-	const uint32_t *word; /* … whether KLOOP_STOPPING is in it */
+	const uint32_t *word; /* … whether KLOOP_STOPPING is in it: it is to stop */
+	const sigset_t
+	    *signals; /* the thread's own mask, for sleeps: otherwise all are held back */
 };
 
 /** Sync the rings until stopped; nobody else does meanwhile. Returns as kloop_start(). */
 int kloop_run(struct soft *soft, const struct nmreq_header *header, uint32_t sleep_us,
-    const struct kloop_stop *stop);
+    const struct kloop_call *call);
 
 #endif
