@@ -137,13 +137,26 @@ int model_sync(struct model_ring *ring)
 	return 0;
 }
 
+/* The end's last user may have had offsets, which its free slots would still say. */
+static void forget_offsets(const struct model_ring *ring)
+{
+	struct model_link *link = ring->link;
+	uint32_t end = model_next(link, ring->hwtail), k = ring->hwcur;
+
+	do
+		link->tx[k].ptr = 0;
+	while ((k = model_next(link, k)) != end);
+}
+
 void model_ring_open(struct model_ring *ring, struct model_link *link, bool tx)
 {
 	*ring = (struct model_ring){.link = link, .tx = tx};
 	ring->hwcur = ring->rhead = ring->rcur = tx ? link->published : link->released;
 	ring->hwtail = ring->hwcur;
-	if (tx)
+	if (tx) {
 		reclaim(ring);
+		forget_offsets(ring);
+	}
 	ring->head = ring->cur = ring->hwcur;
 	ring->tail = ring->hwtail;
 }

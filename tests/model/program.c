@@ -117,9 +117,11 @@ static void compare_slot(const struct ring_pair *ring, uint32_t k)
 
 	if (slot->buf_idx != model->buf_idx || slot->len != model->len ||
 	    slot->flags != model->flags || slot->ptr != model->ptr)
-		DIFFERS("%s slot %u: buffer %u, len %u, flags %#x, should be %u, %u, %#x",
+		DIFFERS("%s slot %u: buffer %u, len %u, flags %#x, ptr %#llx, should be %u, %u, "
+			"%#x, %#llx",
 		    ring->model.tx ? "TX" : "RX", k, slot->buf_idx, slot->len, slot->flags,
-		    model->buf_idx, model->len, model->flags);
+		    (unsigned long long)slot->ptr, model->buf_idx, model->len, model->flags,
+		    (unsigned long long)model->ptr);
 	if (has_buffer(ring, model) && !same_data(ring, model))
 		DIFFERS("%s slot %u: not the right data in buffer %u", ring->model.tx ? "TX" : "RX",
 		    k, slot->buf_idx);

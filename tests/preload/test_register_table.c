@@ -138,8 +138,8 @@ static const struct row modes[] = {
 	{"m{1",     ALL,            65535, 0, 0, 0, 0},
 	{"vale8:m", ONE,                1, 0, 0, EINVAL, 0},
 	/* regions */
-	{"m{1",     ALL,                0, 0, 1, 0, EINVAL},
-	{"vale8:m", ALL,                0, 0, 1, 0, EINVAL},
+	{"m{1",     ALL,                0, 0, 1, 0, 0},
+	{"vale8:m", ALL,                0, 0, 1, 0, 0},
 	{"m{1",     ALL,                0, 0, 60000, EINVAL, 0},
 	{"m{1",     ALL,                0, 0, 65535, EINVAL, 0},
 	/* flags */

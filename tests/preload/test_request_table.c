@@ -148,7 +148,6 @@ static void ask(size_t i, const struct row *row)
 #define STOP   NETMAP_REQ_SYNC_KLOOP_STOP
 #define CSB    NETMAP_REQ_CSB_ENABLE
 #define ALL    NR_REG_ALL_NIC
-#define LATER  EOPNOTSUPP
 #ifdef WITH_PACKET
 #define LO 0, 0, 1024
 #else
@@ -243,16 +242,16 @@ static const struct row requests[] = {
 	{FRESH, POLLOF, "vale7:nosuch0", 1, 0, 1, ENXIO, 0, ANY},
 	{FRESH, POLLOF, "vale7:p",   1, 0, 1, EOPNOTSUPP, 0, ANY},
 	/* pools */
-	{FRESH, POOLS,  "q{1",       0, 0, 0, 0, LATER, 2048},
-	{FRESH, POOLS,  "vale7:p",   0, 0, 0, 0, LATER, 2048},
-	{FRESH, POOLS,  "nosuch0",   0, 0, 0, ENXIO, LATER, ANY},
-	{FRESH, POOLS,  "",          0, 0, 0, ENXIO, LATER, ANY},
-	{FRESH, POOLS,  "",          1, 0, 0, ENXIO, LATER, ANY},
-	{FRESH, POOLS,  "",      60000, 0, 0, EINVAL, LATER, ANY},
+	{FRESH, POOLS,  "q{1",       0, 0, 0, 0, 0, 2048},
+	{FRESH, POOLS,  "vale7:p",   0, 0, 0, 0, 0, 2048},
+	{FRESH, POOLS,  "nosuch0",   0, 0, 0, ENXIO, 0, ANY},
+	{FRESH, POOLS,  "",          0, 0, 0, ENXIO, 0, ANY},
+	{FRESH, POOLS,  "",          1, 0, 0, ENXIO, 0, ANY},
+	{FRESH, POOLS,  "",      60000, 0, 0, EINVAL, 0, ANY},
 	/* the sync loop */
-	{FRESH, START,  "",          0, 0, 0, ENXIO, LATER, ANY},
-	{FRESH, STOP,   "",          0, 0, 0, ENXIO, LATER, ANY},
-	{FRESH, CSB,    "",          0, 0, 0, EINVAL, LATER, ANY},
+	{FRESH, START,  "",          0, 0, 0, ENXIO, 0, ANY},
+	{FRESH, STOP,   "",          0, 0, 0, ENXIO, 0, ANY},
+	{FRESH, CSB,    "",          0, 0, 0, EINVAL, 0, ANY},
 };
 /* clang-format on */
 
@@ -334,7 +333,7 @@ static const struct option_row options[] = {
 	{NETMAP_REQ_REGISTER, UINT32_MAX, EOPNOTSUPP, 0},
 	{NETMAP_REQ_REGISTER, NETMAP_REQ_OPT_SYNC_KLOOP_MODE, EOPNOTSUPP, 0},
 	{NETMAP_REQ_REGISTER, NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, EOPNOTSUPP, 0},
-	{NETMAP_REQ_REGISTER, NETMAP_REQ_OPT_OFFSETS, 0, LATER},
+	{NETMAP_REQ_REGISTER, NETMAP_REQ_OPT_OFFSETS, 0, 0},
 };
 /* clang-format on */
 
