@@ -363,7 +363,7 @@ int region_if_take(const struct region *region, struct netmap_if **out, int *loc
 	if (index == REGION_IFS) {
 		close(*lock);
 		return error_set(-ENOMEM,
-		    "memory region %u is in use by %u descriptors, and has no room for more",
+		    "memory region %u is open %u times already, by all its ports",
 		    region->id, REGION_IFS);
 	}
 	at = region->base + (size_t)index * region->shape.if_size;

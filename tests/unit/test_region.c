@@ -159,7 +159,7 @@ static void there_are_64_interfaces_and_no_more(void **state)
 		assert_true(inside(region, taken[i], region->shape.if_size));
 		memset(taken[i], 0xff, region->shape.if_size);
 	}
-	assert_refused(region_if_take(region, &again, &lock), -ENOMEM, "64 descriptors");
+	assert_refused(region_if_take(region, &again, &lock), -ENOMEM, "64 times");
 	assert_null(again);
 	assert_int_equal(region_ring(region, 0)->num_slots, 16);
 	region_if_give(locks[9]);
