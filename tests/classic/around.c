@@ -54,7 +54,7 @@ int main(int argc, char **argv)
 	while (!packets_all(&packets)) {
 		fd.events = (short)(next < count ? POLLIN | POLLOUT : POLLIN);
 		if (poll(&fd, 1, 1000) < 0)
-			return 1;
+			exit(1);
 		next = send_some(raw_tx(&raw, 0), next, count);
 		take_all(&raw, &packets);
 	}

@@ -14,8 +14,7 @@ static struct packets packets;
 
 static void callback(unsigned char *arg, const struct nm_pkthdr *hdr, const unsigned char *data)
 {
-	(void)arg;
-	packets_take(&packets, data, hdr->len);
+	packets_take((struct packets *)(void *)arg, data, hdr->len);
 }
 
 static void take_next(struct nm_desc *d)
@@ -48,9 +47,9 @@ int main(int argc, char **argv)
 		if (poll(&fd, 1, 1000) < 0)
 			return 1;
 		if (strcmp(argv[3], "both") == 0) /* some by callback, the rest one by one */
-			nm_dispatch(d, 3, callback, NULL);
+			nm_dispatch(d, 3, callback, (unsigned char *)&packets);
 		if (strcmp(argv[3], "callback") == 0)
-			nm_dispatch(d, -1, callback, NULL);
+			nm_dispatch(d, -1, callback, (unsigned char *)&packets);
 		else
 			take_next(d);
 	}

@@ -5,12 +5,17 @@
  *	legacy send|receive NAME COUNT         NAME is a device name, "x{1" for pipes
  */
 #include <fcntl.h>
-#include <net/netmap.h>
-#include <net/netmap_user.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/types.h>
+
+#include <net/netmap.h>
+#include <net/netmap_user.h>
 
 #include "packet.h"
 
@@ -27,7 +32,7 @@ static void request_fill(struct nmreq *req, const char *name)
 	memcpy(req->nr_name, name, len);
 	if (name[len]) {
 		req->nr_flags = name[len] == '{' ? NR_REG_PIPE_MASTER : NR_REG_PIPE_SLAVE;
-		req->nr_ringid = (uint16_t)atoi(name + len + 1);
+		req->nr_ringid = (uint16_t)strtoul(name + len + 1, NULL, 10);
 	}
 }
 

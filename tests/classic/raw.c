@@ -44,7 +44,8 @@ static void word_set(struct nmreq_register *reg, const char *word)
 	const char *value = strchr(word, '=');
 
 	if (value)
-		number_set(reg, word, (size_t)(value - word), (unsigned)atoi(value + 1));
+		number_set(
+		    reg, word, (size_t)(value - word), (unsigned)strtoul(value + 1, NULL, 10));
 	else if (strcmp(word, "sw") == 0)
 		reg->nr_mode = NR_REG_SW;
 	else if (strcmp(word, "nicsw") == 0)

@@ -3,8 +3,12 @@
 #ifndef CLASSIC_RAW_H
 #define CLASSIC_RAW_H
 
+/* What the headers of other systems need before them. */
+#include <net/if.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/time.h>
+#include <sys/types.h>
 
 #include <net/netmap.h>
 #include <net/netmap_user.h>

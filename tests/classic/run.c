@@ -12,8 +12,8 @@
 
 #include "packet.h"
 
-#define WORDS_MAX  16u
-#define PATIENCE_S 40u /* longer than the programs have themselves */
+#define WORDS_MAX   16u
+#define PATIENCE_MS 40000u /* longer than the programs have themselves */
 
 struct program {
 	const char *command;
@@ -54,12 +54,17 @@ static void become(const char *command, bool through_env)
 static void program_start(const char *command)
 {
 	struct program *p = &running[num_running];
-	int ends[2], skip = 0;
+	const char *share = strchr(command, '/');
+	int ends[2];
 
-	*p = (struct program){.step = 1};
-	if (sscanf(command, "%u/%u %n", &p->first, &p->step, &skip) == 2)
-		command += skip;
-	p->command = command;
+	*p = (struct program){.command = command, .step = 1};
+	if (share) {
+		char *rest;
+
+		p->first = (unsigned)strtoul(command, NULL, 10);
+		p->step = (unsigned)strtoul(share + 1, &rest, 10);
+		p->command = command = rest + 1;
+	}
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	p->pid = fork();
 	assert_true(p->pid >= 0);
@@ -75,7 +80,7 @@ static void program_start(const char *command)
 /* Read on until it has said that word; false: it ended, or took too long. */
 static bool program_says(struct program *p, const char *word)
 {
-	const uint64_t deadline = now_ms() + PATIENCE_S * 1000;
+	const uint64_t deadline = now_ms() + PATIENCE_MS;
 	struct pollfd fd = {.fd = p->out, .events = POLLIN};
 	size_t used;
 	ssize_t n;
