@@ -12,7 +12,9 @@
 #include "../os/os.h"
 #include "region_layout.h"
 
-static struct region *regions; /* guarded by the registry's lock */
+/* Guarded by the registry's lock. */
+static struct region *regions;
+static struct region *released; /* without users; they go in region_reap() */
 
 static size_t round_up(size_t value, size_t unit)
 {
@@ -193,8 +195,21 @@ void region_reference(struct region *region)
 
 void region_release(struct region *region)
 {
-	if (--region->references == 0)
+	if (--region->references > 0)
+		return;
+	unlist(region);
+	region->next = released;
+	released = region;
+}
+
+void region_reap(void)
+{
+	struct region *region;
+
+	while ((region = released)) {
+		released = region->next;
 		region_destroy(region);
+	}
 }
 
 /* ---- parts ---- */
