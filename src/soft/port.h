@@ -26,7 +26,10 @@ struct port_request {
 	uint32_t buf_size;
 	uint32_t extra_bufs;
 	const char *directory; /* for shared objects; NULL: the user's own */
-	bool any_end;          /* only asking: either end of a pipe that is open here will do */
+	struct port *watched;  /* a monitor's: what it watches, and how … */
+	uint64_t
+	    monitor_flags; /* … NR_MONITOR_*, NR_ZCOPY_MON; slots may be 0: the watched port's */
+	bool any_end;      /* only asking: either end of a pipe that is open here will do */
 };
 
 struct port {
@@ -42,7 +45,10 @@ struct port {
 	struct ring *tx, *rx;
 	uint32_t *tx_users, *rx_users; /* descriptors per ring; PORT_EXCLUSIVE: one, and no more */
 	bool zero_copy;
-	void *state;       /* the kind's */
+	bool indirect;            /* TX slots may point elsewhere: NS_INDIRECT */
+	void *state;              /* the kind's */
+	struct monitor *monitors; /* those that watch this port; guarded by the registry's lock */
+	unsigned monitors_made;
 	struct port *next; /* registry */
 };
 

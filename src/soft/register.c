@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "monitor.h"
 #include "ports/switch_control.h"
 #include "soft.h"
 
@@ -186,7 +187,7 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 	    in_use(port->rx_users, &soft->rx, exclusive))
 		return error_set(-EBUSY, "rings of \"%s\" are in use%s", port->name,
 		    exclusive ? ", so they cannot be had exclusively" : " exclusively");
-	if (switch_header_of(port) != 0 && !(reg->nr_flags & NR_ACCEPT_VNET_HDR))
+	if (switch_header_of(monitor_shown(port)) != 0 && !(reg->nr_flags & NR_ACCEPT_VNET_HDR))
 		return error_set(-EIO,
 		    "packets of \"%s\" carry a virtio header; ask for NR_ACCEPT_VNET_HDR",
 		    port->name);
@@ -221,9 +222,25 @@ static int request_check(const struct nmreq_register *reg, const struct device_o
 		    -EINVAL, "register mode %u is not one that the soft device serves", mode);
 	if (reg->nr_mem_id != 0)
 		return error_set(-EINVAL, "there is no memory region %u", reg->nr_mem_id);
-	if (reg->nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON))
-		return error_set(-EOPNOTSUPP, "this build has no monitor ports");
 	return 0;
+}
+
+/* NR_ZCOPY_MON by itself says how to monitor, but not what: the module ignores it. */
+static bool is_monitor(const struct nmreq_register *reg)
+{
+	return reg->nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX);
+}
+
+/* The port to bind to, with one more reference. */
+static int port_get(struct soft *soft, struct port_request *request,
+    const struct nmreq_register *reg, struct port **out)
+{
+	if (!is_monitor(reg))
+		return registry_get(request, soft->tried, sizeof soft->tried, out);
+	request->monitor_flags = reg->nr_flags;
+	request->tx_slots = reg->nr_tx_slots;
+	request->rx_slots = reg->nr_rx_slots;
+	return registry_monitor(request, out);
 }
 
 int soft_register(struct soft *soft, struct nmreq_header *header)
@@ -246,11 +263,13 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 	if (options && options->spin_us)
 		soft->spin_us = options->spin_us == LOOM_SPIN_NONE ? 0 : options->spin_us;
 	registry_lock();
-	err = registry_get(&request, soft->tried, sizeof soft->tried, &port);
+	err = port_get(soft, &request, reg, &port);
 	if (!err) {
 		err = bind_rings(soft, port, reg);
 		if (err)
 			registry_put(port);
+		else if (is_monitor(reg))
+			monitor_start(port, &soft->rx);
 	}
 	registry_unlock();
 	return err;

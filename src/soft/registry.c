@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "monitor.h"
 #include "ports/switch_control.h"
 #include "soft.h"
 
@@ -181,6 +182,26 @@ int registry_get(
 	return 0;
 }
 
+int registry_monitor(const struct port_request *wanted, struct port **out)
+{
+	struct port_request request = *wanted;
+	int err;
+
+	request.watched = find(wanted);
+	if (!request.watched)
+		return error_set(-EINVAL,
+		    "port \"%s\" is not open in this process: a monitor needs a port to watch, "
+		    "open "
+		    "that first",
+		    request.name);
+	err = port_open(&port_kind_monitor, &request, out);
+	if (err)
+		return err;
+	(*out)->next = ports;
+	ports = *out;
+	return 0;
+}
+
 bool registry_has(const struct port_request *request)
 {
 	bool has;
@@ -200,6 +221,7 @@ void registry_put(struct port *port)
 	while (*at != port)
 		at = &(*at)->next;
 	*at = port->next;
+	monitor_orphan(port);
 	port->kind->close(port);
 	port_unbuild(port);
 	free(port);

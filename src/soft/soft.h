@@ -53,7 +53,7 @@ void soft_unwatch(struct soft *soft);
 
 /* registry.c: ports by name, within the process */
 
-/** Serialises opening and closing of ports; held by the caller of the next two. */
+/** Serialises opening and closing of ports; held by the caller of the next three. */
 void registry_lock(void);
 void registry_unlock(void);
 
@@ -61,6 +61,9 @@ void registry_unlock(void);
 int registry_get(
     const struct port_request *request, char *tried, size_t tried_size, struct port **out);
 void registry_put(struct port *port);
+
+/** A new monitor, with request.monitor_flags, of the port of that name, which must be open here. */
+int registry_monitor(const struct port_request *request, struct port **out);
 
 /** Whether a port of that name is open in this process. Takes the lock itself. */
 bool registry_has(const struct port_request *request);

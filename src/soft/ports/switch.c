@@ -168,6 +168,7 @@ static int build(struct port *port, struct switch_port *sw, const struct port_re
 	slots_fill(port, sw->own->region);
 	rings_attach(port, sw);
 	port->state = sw;
+	port->indirect = true;
 	snprintf(port->mode, sizeof port->mode, "port %u of the switch", sw->number);
 	return 0;
 }

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Monitors of interfaces. */
+#include "wire.h"
+
+#define SOME 100u
+
+static void what_passes_an_interface_is_seen(void **state)
+{
+	struct wire *wire = *state;
+	struct end sent, received, late;
+
+	wire_open(wire);
+	end_open(&sent, NEAR "/t", NULL);
+	end_open(&received, FAR "/r", NULL);
+	end_open(&late, FAR "/zr", NULL);
+	for (uint32_t i = 0; i < SOME; i++)
+		end_send(&wire->near, i, 60 + i * 11);
+	end_flush(&wire->near);
+	for (uint32_t i = 0; i < SOME; i++)
+		end_expect(&sent, i, 60 + i * 11);
+	for (uint32_t i = 0; i < SOME; i++)
+		end_expect(&wire->far, i, 60 + i * 11);
+	for (uint32_t i = 0; i < SOME; i++)
+		end_expect(&received, i, 60 + i * 11);
+	assert_ok(loom_rx_sync(&wire->far.rx));
+	for (uint32_t i = 0; i < SOME; i++)
+		end_expect(&late, i, 60 + i * 11);
+	end_expect_none(&sent);
+	end_close(&sent);
+	end_close(&received);
+	end_close(&late);
+}
+
+static void a_monitor_of_an_interface_ends_with_its_port(void **state)
+{
+	struct wire *wire = *state;
+	struct end monitor;
+
+	wire_open(wire);
+	end_open(&monitor, NEAR "/rt", NULL);
+	end_close(&wire->near);
+	assert_int_equal(loom_rx_sync(&monitor.rx), -EIO);
+	end_close(&monitor);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    WIRE_TEST(what_passes_an_interface_is_seen),
+	    WIRE_TEST(a_monitor_of_an_interface_ends_with_its_port),
+	};
+
+	return WIRE_TESTS(tests);
+}
