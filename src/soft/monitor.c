@@ -6,15 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../base/error.h"
+#include "board.h"
 #include "soft.h"
-#include "watch.h"
 
 /* What an RX ring needs; ring->state points to its first member, which exchange.h looks for there. */
 struct monitor_rx {
 	struct exchange_end end;
-	struct watch_sink sink;
+	struct watch_box *box;
 	uint64_t drops_total,
 	    drops[LOOM_DROP_REASONS]; /* as already counted in the ring's statistics */
 };
@@ -23,25 +24,37 @@ _Static_assert(LOOM_DROP_REASONS <= WATCH_REASONS, "struct watch_box has no room
 
 struct monitor {
 	struct port *port;
-	struct monitor *next;    /* of the same watched port */
-	struct port *watched;    /* NULL when it is gone; guarded by the registry's lock */
-	bool orphaned;           /* the same for syncs; changed atomically */
-	uint64_t flags;          /* NR_MONITOR_*, NR_ZCOPY_MON */
-	struct watch_box *boxes; /* one for each RX ring */
+	struct watch_choice choice;
 	struct monitor_rx *rings;
-	uint32_t num_rings;
+	/* Of a port of this process: */
+	struct monitor *next; /* that watches the same port */
+	struct port *watched; /* NULL when it is gone; guarded by the registry's lock */
+	bool orphaned;        /* the same for syncs; changed atomically */
+	struct watch_box *boxes;
+	struct watch_sink *sinks; /* one for each RX ring, as of the boxes */
+	uint32_t num_sinks;
 	struct watch_tap *taps;
 	uint32_t num_taps; /* begun */
+	/* Of a port of another process: */
+	bool elsewhere;
+	struct board_visit visit;
+	struct monitor_memory memory;
+	int fd; /* what that is mapped from */
 };
 
 /* ---- syncing ---- */
 
+static bool is_orphaned(struct monitor *monitor)
+{
+	if (monitor->elsewhere)
+		return board_is_down(&monitor->visit);
+	/* Pairs with monitor_orphan(): what was shown before came before. */
+	return __atomic_load_n(&monitor->orphaned, __ATOMIC_SEQ_CST);
+}
+
 static int check_watched(const struct ring *r)
 {
-	const struct monitor *monitor = r->port->state;
-
-	/* Pairs with monitor_orphan(): what it was shown before came before. */
-	if (!__atomic_load_n(&monitor->orphaned, __ATOMIC_SEQ_CST))
+	if (!is_orphaned(r->port->state))
 		return 0;
 	return error_set(-EIO,
 	    "the port that \"%s\" watched is closed: close the monitor, and open it again when the "
@@ -53,7 +66,7 @@ static void take_over_drops(struct ring *r, struct monitor_rx *rx, uint64_t tota
 {
 	rx->drops_total = total;
 	for (unsigned i = 0; i < LOOM_DROP_REASONS; i++) {
-		uint64_t now = __atomic_load_n(&rx->sink.box->drops[i], __ATOMIC_RELAXED);
+		uint64_t now = __atomic_load_n(&rx->box->drops[i], __ATOMIC_RELAXED);
 
 		ring_drop(r, (enum loom_drop)i, now - rx->drops[i]);
 		rx->drops[i] = now;
@@ -65,7 +78,7 @@ static int monitor_rxsync(struct ring *r)
 {
 	struct monitor_rx *rx = (struct monitor_rx *)r->state;
 	int gone = check_watched(r), err = exchange_rxsync(r);
-	uint64_t total = __atomic_load_n(&rx->sink.box->drops_total, __ATOMIC_RELAXED);
+	uint64_t total = __atomic_load_n(&rx->box->drops_total, __ATOMIC_RELAXED);
 
 	if (LOOM_UNLIKELY(total != rx->drops_total))
 		take_over_drops(r, rx, total);
@@ -80,27 +93,40 @@ static int monitor_txsync(struct ring *r)
 
 RING_SYNCS(monitor)
 
+static int wake_open_elsewhere(const struct monitor *monitor, const struct ring *r)
+{
+	const struct share *own = &monitor->visit.own;
+	char name[NAME_MAX + 32];
+
+	board_wake_name(own->file, r->index, name);
+	return os_wake_open(own->dirfd, name);
+}
+
 static int wake_open(struct ring *r, bool own)
 {
-	struct monitor_rx *rx = (struct monitor_rx *)r->state;
-	int fd = own ? os_wake_create() : -EINVAL; /* those who show never sleep */
+	struct monitor *monitor = r->port->state;
+	int fd;
 
+	if (!own)
+		return -EINVAL; /* those who show never sleep */
+	if (monitor->elsewhere)
+		return wake_open_elsewhere(monitor, r);
+	fd = os_wake_create();
 	if (fd >= 0)
-		__atomic_store_n(&rx->sink.wake, fd, __ATOMIC_RELEASE);
+		__atomic_store_n(&monitor->sinks[r->index].wake, fd, __ATOMIC_RELEASE);
 	return fd;
 }
 
 static int monitor_arm(struct ring *r, struct pollfd *out)
 {
-	const struct monitor *monitor = r->port->state;
 	int news = 0;
 
 	out->fd = -1;
 	out->events = 0;
 	if (!r->tx)
 		news = exchange_arm(r, out);
-	/* After the mark of exchange_arm(), as monitor_orphan() looks for the mark after its store. */
-	return news ? news : __atomic_load_n(&monitor->orphaned, __ATOMIC_SEQ_CST);
+	/* After the mark of exchange_arm(), as those who orphan it look for the mark after their store. */
+	return news ? news : is_orphaned(r->port->state);
 }
 
 static void monitor_disarm(struct ring *r)
@@ -110,11 +136,6 @@ static void monitor_disarm(struct ring *r)
 }
 
 /* ---- coming ---- */
-
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
 
 static uint32_t slots_within(uint32_t wanted, uint32_t fallback)
 {
@@ -126,83 +147,183 @@ static uint32_t slots_within(uint32_t wanted, uint32_t fallback)
 }
 
 /* The watched port's shape; only the numbers of slots may be asked for. */
-static void request_shape(struct port_request *request)
+static void request_shape(struct port_request *request, const struct monitor_shape *shape)
 {
-	const struct port *watched = request->watched;
-
 	request->tx_rings = 1;
-	request->rx_rings =
-	    larger(watched->num_tx - watched->host_tx, watched->num_rx - watched->host_rx);
+	request->rx_rings = shape->nic_rings;
 	request->host_tx_rings = 0;
-	request->host_rx_rings = larger(watched->host_tx, watched->host_rx);
-	request->tx_slots = slots_within(request->tx_slots, watched->tx_slots);
-	request->rx_slots =
-	    slots_within(request->rx_slots, larger(watched->tx_slots, watched->rx_slots));
-	request->buf_size = watched->region->buf_size;
-}
-
-static void monitor_free(struct monitor *monitor)
-{
-	for (uint32_t i = 0; i < monitor->num_rings; i++) {
-		exchange_end_close(&monitor->rings[i].end);
-		watch_sink_destroy(&monitor->rings[i].sink);
-	}
-	free(monitor->boxes);
-	free(monitor->rings);
-	free(monitor->taps);
-	free(monitor);
-}
-
-static int monitor_allocate(struct monitor *monitor, const struct port *port, uint32_t taps)
-{
-	void *boxes = NULL;
-
-	monitor->rings = calloc(port->num_rx, sizeof *monitor->rings);
-	monitor->taps = calloc(taps, sizeof *monitor->taps);
-	if (posix_memalign(&boxes, EXCHANGE_LINE, port->num_rx * sizeof *monitor->boxes) == 0)
-		monitor->boxes = memset(boxes, 0, port->num_rx * sizeof *monitor->boxes);
-	return monitor->rings && monitor->taps && monitor->boxes ? 0 : -ENOMEM;
-}
-
-static int ring_attach(struct monitor *monitor, struct ring *r)
-{
-	struct monitor_rx *rx = &monitor->rings[r->index];
-	const struct region *region = r->port->region;
-	int err = watch_sink_init(&rx->sink);
-
-	if (err)
-		return err;
-	monitor->num_rings++;
-	rx->sink.box = &monitor->boxes[r->index];
-	rx->sink.slots = r->common.ring->slot;
-	rx->sink.num_slots = r->num_slots;
-	rx->sink.buffers = region_buffer(region, 0);
-	rx->sink.num_bufs = region->num_bufs;
-	rx->sink.buf_size = region->buf_size;
-	exchange_end_init(&rx->end, &rx->sink.box->exchange, wake_open);
-	r->state = rx;
-	return 0;
-}
-
-static int monitor_build(struct port *port, struct monitor *monitor, struct port *watched)
-{
-	int err = monitor_allocate(monitor, port, watched->num_tx + watched->num_rx);
-
-	for (uint32_t i = 0; i < port->num_rx && !err; i++)
-		err = ring_attach(monitor, &port->rx[i]);
-	if (err)
-		return error_set(err, "out of memory for a monitor of \"%s\"", watched->name);
-	return watch_prepare(watched);
+	request->host_rx_rings = shape->host_rings;
+	request->tx_slots = slots_within(request->tx_slots, shape->tx_slots);
+	request->rx_slots = slots_within(request->rx_slots, shape->rx_slots);
+	request->buf_size = shape->buf_size;
 }
 
 /* netmap's own names: what is watched, how, and the how manieth monitor of that port it is. */
-static void name_and_mode(struct port *port, struct port *watched, uint64_t flags)
+static void name_and_mode(struct port *port, const char *watched, uint32_t number)
 {
+	const struct monitor *monitor = port->state;
+	uint64_t flags = monitor->choice.flags;
+
 	snprintf(port->name, sizeof port->name, "%.*s/%s%s%s#%u", (int)(sizeof port->name - 16),
-	    watched->name, flags & NR_ZCOPY_MON ? "z" : "", flags & NR_MONITOR_RX ? "r" : "",
-	    flags & NR_MONITOR_TX ? "t" : "", watched->monitors_made++);
-	snprintf(port->mode, sizeof port->mode, "packets %s their consumer, by copy",
-	    flags & NR_ZCOPY_MON ? "after" : "before");
+	    watched, flags & NR_ZCOPY_MON ? "z" : "", flags & NR_MONITOR_RX ? "r" : "",
+	    flags & NR_MONITOR_TX ? "t" : "", number);
+	snprintf(port->mode, sizeof port->mode, "packets %s their consumer, by copy%s",
+	    flags & NR_ZCOPY_MON ? "after" : "before",
+	    monitor->elsewhere ? ", of another process" : "");
+}
+
+static int rings_attach(struct port *port, struct monitor *monitor)
+{
+	monitor->rings = calloc(port->num_rx, sizeof *monitor->rings);
+	if (!monitor->rings)
+		return error_set(-ENOMEM, "out of memory for a monitor's rings");
+	for (uint32_t i = 0; i < port->num_rx; i++) {
+		struct monitor_rx *rx = &monitor->rings[i];
+
+		rx->box = monitor->elsewhere ? monitor_memory_box(&monitor->memory, i)
+					     : &monitor->boxes[i];
+		exchange_end_init(&rx->end, &rx->box->exchange, wake_open);
+		port->rx[i].state = rx;
+	}
+	return 0;
+}
+
+/* ---- … to a port of this process ---- */
+
+static void sinks_free(struct monitor *monitor)
+{
+	for (uint32_t i = 0; i < monitor->num_sinks; i++)
+		watch_sink_destroy(&monitor->sinks[i]);
+	free(monitor->boxes);
+	free(monitor->sinks);
+	free(monitor->taps);
+}
+
+static int sink_make(struct monitor *monitor, const struct ring *r)
+{
+	struct watch_sink *sink = &monitor->sinks[r->index];
+	const struct region *region = r->port->region;
+	int err = watch_sink_init(sink);
+
+	if (err)
+		return err;
+	monitor->num_sinks++;
+	sink->box = &monitor->boxes[r->index];
+	sink->slots = r->common.ring->slot;
+	sink->num_slots = r->num_slots;
+	sink->buffers = region_buffer(region, 0);
+	sink->num_bufs = region->num_bufs;
+	sink->buf_size = region->buf_size;
+	return 0;
+}
+
+static int sinks_make(struct port *port, struct monitor *monitor)
+{
+	const struct port *watched = monitor->watched;
+	void *boxes = NULL;
+	int err = -ENOMEM;
+
+	monitor->sinks = calloc(port->num_rx, sizeof *monitor->sinks);
+	monitor->taps = calloc((size_t)watched->num_tx + watched->num_rx, sizeof *monitor->taps);
+	if (posix_memalign(&boxes, EXCHANGE_LINE, port->num_rx * sizeof *monitor->boxes) == 0)
+		monitor->boxes = memset(boxes, 0, port->num_rx * sizeof *monitor->boxes);
+	if (monitor->sinks && monitor->taps && monitor->boxes)
+		err = 0;
+	for (uint32_t i = 0; i < port->num_rx && !err; i++)
+		err = sink_make(monitor, &port->rx[i]);
+	if (err)
+		return error_set(err, "out of memory for a monitor of \"%s\"", watched->name);
+	return watch_prepare(monitor->watched);
+}
+
+static int open_here(struct port *port, struct monitor *monitor, struct port_request *request)
+{
+	struct port *watched = request->watched;
+	struct monitor_shape shape;
+	int err;
+
+	monitor_shape_of(watched, &shape);
+	request_shape(request, &shape);
+	err = port_build_private(port, request, false);
+	if (err)
+		return err;
+	monitor->watched = watched;
+	err = sinks_make(port, monitor);
+	if (!err)
+		err = rings_attach(port, monitor);
+	if (err) {
+		port_unbuild(port);
+		sinks_free(monitor);
+		free(monitor->rings);
+		return err;
+	}
+	monitor->next = watched->monitors;
+	watched->monitors = monitor;
+	name_and_mode(port, watched->name, board_number(watched));
+	return 0;
+}
+
+/* ---- … to a port of another process ---- */
+
+static int memory_make(
+    struct port *port, struct monitor *monitor, const struct port_request *request)
+{
+	struct monitor_shape shape = monitor->visit.shape;
+	struct port_layout at = {.first_tx = 0, .first_rx = 1};
+	uint64_t rings = (uint64_t)request->rx_rings + request->host_rx_rings;
+	int err;
+
+	shape.tx_slots = request->tx_slots;
+	shape.rx_slots = request->rx_slots;
+	shape.num_bufs =
+	    port_buffers_for(shape.tx_slots + rings * shape.rx_slots + request->extra_bufs);
+	monitor->fd = share_reopen(&monitor->visit.own);
+	if (monitor->fd < 0)
+		return monitor->fd;
+	err = monitor_memory_create(monitor->fd, &shape, &monitor->memory, &at.region);
+	if (err)
+		return err;
+	err = port_build(port, request, &at);
+	if (!err)
+		port_slots_fill(port, false);
+	return err;
+}
+
+static void memory_free(struct monitor *monitor)
+{
+	monitor_memory_unmap(&monitor->memory);
+	if (monitor->fd >= 0)
+		close(monitor->fd);
+	board_leave(&monitor->visit);
+}
+
+static int open_elsewhere(struct port *port, struct monitor *monitor, struct port_request *request)
+{
+	int err = board_visit(&monitor->visit, request);
+
+	if (err == -ENOENT)
+		return error_set(-EINVAL,
+		    "port \"%s\" is not open: a monitor needs a port to watch, open that first%s",
+		    request->name,
+		    strchr(request->name, ':')
+			? ", in this process if its name is known in no other"
+			: "");
+	if (err)
+		return err;
+	monitor->fd = -1;
+	monitor->elsewhere = true;
+	request_shape(request, &monitor->visit.shape);
+	err = memory_make(port, monitor, request);
+	if (!err) {
+		err = rings_attach(port, monitor);
+		if (err)
+			port_unbuild(port);
+	}
+	if (err)
+		memory_free(monitor);
+	else
+		name_and_mode(port, request->name, monitor->visit.number - 1);
+	return err;
 }
 
 static int monitor_open(struct port *port, const struct port_request *wanted)
@@ -213,64 +334,29 @@ static int monitor_open(struct port *port, const struct port_request *wanted)
 
 	if (!monitor)
 		return error_set(-ENOMEM, "out of memory for a monitor of \"%s\"", request.name);
-	request_shape(&request);
-	err = port_build_private(port, &request, false);
-	if (!err) {
-		err = monitor_build(port, monitor, request.watched);
-		if (err)
-			port_unbuild(port);
-	}
-	if (err) {
-		monitor_free(monitor);
-		return err;
-	}
-	port->state = monitor;
 	monitor->port = port;
-	monitor->flags = request.monitor_flags;
-	monitor->watched = request.watched;
-	monitor->next = request.watched->monitors;
-	request.watched->monitors = monitor;
-	name_and_mode(port, request.watched, request.monitor_flags);
-	return 0;
-}
-
-/* Ring i shows NIC rings i, and the host rings behind them alike. */
-static struct ring *shown_by(const struct port *monitor, const struct ring *r)
-{
-	const struct port *watched = r->port;
-	uint32_t nic =
-	    r->tx ? watched->num_tx - watched->host_tx : watched->num_rx - watched->host_rx;
-	uint32_t own_nic = monitor->num_rx - monitor->host_rx;
-
-	return &monitor->rx[r->index < nic ? r->index : own_nic + r->index - nic];
-}
-
-static void watch_rings(
-    struct monitor *monitor, struct ring *rings, uint32_t n, const struct soft_range *wanted)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		const struct ring *own = shown_by(monitor->port, &rings[i]);
-		struct watch_tap *tap = &monitor->taps[monitor->num_taps];
-
-		if (own->index < wanted->first || own->index >= wanted->end)
-			continue;
-		*tap = (struct watch_tap){.ring = &rings[i],
-		    .sink = &monitor->rings[own->index].sink,
-		    .consumed = monitor->flags & NR_ZCOPY_MON};
-		watch_begin(tap);
-		monitor->num_taps++;
-	}
+	monitor->choice.flags = request.monitor_flags;
+	port->state = monitor;
+	err = request.watched ? open_here(port, monitor, &request)
+			      : open_elsewhere(port, monitor, &request);
+	if (err)
+		free(monitor);
+	return err;
 }
 
 void monitor_start(struct port *port, const struct soft_range *rings)
 {
 	struct monitor *monitor = port->state;
-	const struct port *watched = monitor->watched;
 
-	if (monitor->flags & NR_MONITOR_TX)
-		watch_rings(monitor, watched->tx, watched->num_tx, rings);
-	if (monitor->flags & NR_MONITOR_RX)
-		watch_rings(monitor, watched->rx, watched->num_rx, rings);
+	monitor->choice.first = rings->first;
+	monitor->choice.end = rings->end;
+	if (monitor->elsewhere) {
+		monitor->memory.header->choice = monitor->choice;
+		board_call(&monitor->visit);
+	} else {
+		monitor->num_taps =
+		    watch_begin(monitor->watched, &monitor->choice, monitor->sinks, monitor->taps);
+	}
 }
 
 const struct port *monitor_shown(const struct port *port)
@@ -286,8 +372,7 @@ static void watch_no_more(struct monitor *monitor)
 {
 	struct monitor **at = &monitor->watched->monitors;
 
-	for (uint32_t i = 0; i < monitor->num_taps; i++)
-		watch_end(&monitor->taps[i]);
+	watch_end(monitor->taps, monitor->num_taps);
 	monitor->num_taps = 0;
 	while (*at != monitor)
 		at = &(*at)->next;
@@ -301,7 +386,14 @@ static void monitor_close(struct port *port)
 
 	if (monitor->watched)
 		watch_no_more(monitor);
-	monitor_free(monitor);
+	for (uint32_t i = 0; i < port->num_rx; i++)
+		exchange_end_close(&monitor->rings[i].end);
+	if (monitor->elsewhere)
+		memory_free(monitor);
+	else
+		sinks_free(monitor);
+	free(monitor->rings);
+	free(monitor);
 }
 
 void monitor_orphan(struct port *watched)
@@ -312,9 +404,10 @@ void monitor_orphan(struct port *watched)
 		watch_no_more(monitor);
 		/* Before the look at who sleeps: see monitor_arm(). */
 		__atomic_store_n(&monitor->orphaned, true, __ATOMIC_SEQ_CST);
-		for (uint32_t i = 0; i < monitor->num_rings; i++)
-			watch_wake(&monitor->rings[i].sink);
+		for (uint32_t i = 0; i < monitor->num_sinks; i++)
+			watch_wake(&monitor->sinks[i]);
 	}
+	board_close(watched);
 	watch_forget(watched);
 }
 
@@ -322,6 +415,7 @@ const struct port_kind port_kind_monitor = {
     .name = "monitor",
     .example = "vale0:a/rt",
     .help = "shows the packets that pass another port",
+    .local = true,
     .open = monitor_open,
     .close = monitor_close,
     .tx_entry = monitor_tx_entry,

@@ -20,6 +20,7 @@ static void ring_setup(
 	r->index = (uint16_t)index;
 	r->tx = tx;
 	r->kick = -1;
+	r->called = &ring_never_called;
 	r->num_slots = r->common.ring->num_slots;
 	ring_start(r, 0, tx ? r->num_slots - 1 : 0);
 }
@@ -67,7 +68,7 @@ uint32_t port_buffers_for(uint64_t wanted)
 	return (uint32_t)n + REGION_FIRST_BUFFER;
 }
 
-static void fill_slots(struct port *port, bool mirrored)
+void port_slots_fill(struct port *port, bool mirrored)
 {
 	struct region *region = port->region;
 
@@ -110,7 +111,7 @@ int port_build_private(struct port *port, const struct port_request *request, bo
 	if (!err)
 		err = port_build(port, request, &at);
 	if (!err)
-		fill_slots(port, mirrored);
+		port_slots_fill(port, mirrored);
 	return err;
 }
 

@@ -49,6 +49,8 @@ struct port {
 	void *state;              /* the kind's */
 	struct monitor *monitors; /* those that watch this port; guarded by the registry's lock */
 	unsigned monitors_made;
+	struct board_owner
+	    *board;        /* for those in other processes; NULL: it cannot be watched from there */
 	struct port *next; /* registry */
 };
 
@@ -57,6 +59,7 @@ struct port {
 struct port_kind {
 	const char *name;
 	const char *example, *help; /* for people: a port name, a line */
+	bool local;                 /* a port's name means nothing to other processes */
 	/**
 	 * Acquire what the port stands for and call port_build(). On failure: a negative errno, a
 	 * message, and everything given back.
@@ -84,6 +87,9 @@ struct port_layout {
 
 /** Allocate and initialise ring structs over a laid-out region, which the port then owns. */
 int port_build(struct port *port, const struct port_request *request, const struct port_layout *at);
+
+/** Give all slots their buffers in order, those of RX rings after those of TX rings, or the same. */
+void port_slots_fill(struct port *port, bool mirrored);
 
 /**
  * The usual case: a private region, RX slots after TX slots, buffers in order, rings empty.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "board.h"
 #include "monitor.h"
 #include "ports/switch_control.h"
 #include "soft.h"
@@ -74,6 +75,13 @@ static int port_open(
 	snprintf(port->directory, sizeof port->directory, "%s",
 	    request->directory ? request->directory : "");
 	err = kind->open(port, request);
+	if (!err) {
+		err = board_open(port);
+		if (err) {
+			kind->close(port);
+			port_unbuild(port);
+		}
+	}
 	if (err) {
 		free(port);
 		return err;
@@ -187,13 +195,7 @@ int registry_monitor(const struct port_request *wanted, struct port **out)
 	struct port_request request = *wanted;
 	int err;
 
-	request.watched = find(wanted);
-	if (!request.watched)
-		return error_set(-EINVAL,
-		    "port \"%s\" is not open in this process: a monitor needs a port to watch, "
-		    "open "
-		    "that first",
-		    request.name);
+	request.watched = find(wanted); /* if there is none: another process may have it */
 	err = port_open(&port_kind_monitor, &request, out);
 	if (err)
 		return err;

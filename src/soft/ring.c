@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "board.h"
 #include "port.h"
 #include "watch.h"
+
+const uint32_t ring_never_called;
 
 void ring_start(struct ring *r, uint32_t head, uint32_t tail)
 {
@@ -91,10 +94,14 @@ static bool rearm(struct ring *r)
 
 int ring_sync_unusual(struct ring *r, int (*move)(struct ring *))
 {
-	const uint32_t parts = unusual(r);
-	const bool watched = parts >= RING_WATCHED;
+	uint32_t parts;
+	bool watched;
 	int err;
 
+	if (__atomic_load_n(r->called, __ATOMIC_RELAXED))
+		board_answer(r->port);
+	parts = unusual(r);
+	watched = parts >= RING_WATCHED;
 	if (watched)
 		watch_before(r);
 	err = move(r);

@@ -42,6 +42,7 @@ struct ring {
 	uint32_t unusual; /* 0: a sync is the kind's move and nothing else; changed atomically */
 	int kick; /* readable until the next sync: packets came before the descriptor; or -1 */
 	struct watch *watch;     /* monitors; NULL until there was one */
+	const uint32_t *called;  /* not 0: another process wants something of this one (board.h) */
 } __attribute__((aligned(128))); /* rings are synced by different threads */
 
 static inline uint32_t ring_prev(const struct ring *r, uint32_t index)
@@ -139,7 +140,10 @@ static inline bool ring_ready(const struct ring *r)
 	return r->rcur != r->hwtail;
 }
 
-/** The rest of a sync after ring_begin() where ring->unusual is not 0. */
+/** For rings that no other process can call. */
+extern const uint32_t ring_never_called;
+
+/** The rest of a sync after ring_begin() where ring->unusual or what ring->called points to is not 0. */
 int ring_sync_unusual(struct ring *r, int (*move)(struct ring *));
 
 /**
@@ -157,7 +161,8 @@ static inline int ring_sync(struct ring *r, int (*move)(struct ring *))
 
 	if (LOOM_UNLIKELY(err))
 		return err;
-	if (LOOM_UNLIKELY(__atomic_load_n(&r->unusual, __ATOMIC_RELAXED)))
+	if (LOOM_UNLIKELY(__atomic_load_n(&r->unusual, __ATOMIC_RELAXED) |
+			  __atomic_load_n(r->called, __ATOMIC_RELAXED)))
 		return ring_sync_unusual(r, move);
 	err = move(r);
 	ring_finish(r);

@@ -43,6 +43,16 @@ void share_ready(const struct share *share);
 /** The same for an object that exists, without an end; -ENOENT (and no message) if there is none. */
 int share_open_existing(struct share *share, const char *directory, const char *key);
 
+/** A descriptor of the object of that key, without becoming one of its users; no message. */
+int share_peek(const struct share *beside, const char *key);
+
+/** Whether the object behind such a descriptor has a user, or that end an owner. */
+bool share_is_used(int fd);
+bool share_is_owned(int fd, unsigned end);
+
+/** The name of an object's file. */
+void share_file_name(const char *key, char out[NAME_MAX + 1]);
+
 /** Take an end after SHARE_NO_END, before share_ready(); -EAGAIN if it is taken. */
 int share_take(struct share *share, unsigned end);
 

@@ -55,6 +55,8 @@ static void turn_end(struct turn *turn)
 	}
 	if (total)
 		__atomic_fetch_add(&box->drops_total, total, __ATOMIC_RELAXED);
+	if (turn->drops[LOOM_DROP_NO_ROOM] && sink->was_full)
+		sink->was_full(sink);
 	/*
 	 * Releases slots and payload to the acquire of `published` in exchange_rxsync(); stronger than
 	 * that for the look at `waiting` in watch_wake().
@@ -77,8 +79,13 @@ void watch_wake(struct watch_sink *sink)
 		return;
 	/* Pairs with the store in monitor.c, which came before the mark. */
 	wake = __atomic_load_n(&sink->wake, __ATOMIC_ACQUIRE);
+	if (wake < 0 && sink->wake_open)
+		wake = sink->wake = sink->wake_open(sink);
 	if (wake >= 0)
 		os_wake_signal(wake);
+	else
+		/* Out of descriptors: leave the mark, so that the next packet tries again. */
+		__atomic_store_n(waiting, 1, __ATOMIC_SEQ_CST);
 }
 
 /* ---- putting packets ---- */
@@ -255,8 +262,8 @@ static void show(struct watch_tap *tap)
 	}
 	tap->end = end;
 	turn_end(&turn);
-	pthread_mutex_unlock(&tap->sink->lock);
 	watch_wake(tap->sink);
+	pthread_mutex_unlock(&tap->sink->lock);
 }
 
 /*
@@ -354,17 +361,30 @@ static struct ring *ring_of(const struct port *port, uint32_t i)
 	return i < port->num_tx ? &port->tx[i] : &port->rx[i - port->num_tx];
 }
 
+/* Monitors of this process and of others may come at the same time. */
+static bool ring_prepare(struct ring *r)
+{
+	struct watch *watch, *none = NULL;
+
+	if (__atomic_load_n(&r->watch, __ATOMIC_ACQUIRE))
+		return true;
+	watch = watch_new();
+	if (!watch)
+		return false;
+	if (!__atomic_compare_exchange_n(
+		&r->watch, &none, watch, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		pthread_mutex_destroy(&watch->lock);
+		free(watch);
+	}
+	return true;
+}
+
 int watch_prepare(struct port *port)
 {
-	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++) {
-		struct ring *r = ring_of(port, i);
-
-		if (!r->watch)
-			r->watch = watch_new();
-		if (!r->watch)
+	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++)
+		if (!ring_prepare(ring_of(port, i)))
 			return error_set(
 			    -ENOMEM, "out of memory for a monitor of \"%s\"", port->name);
-	}
 	return 0;
 }
 
@@ -381,11 +401,34 @@ void watch_forget(struct port *port)
 	}
 }
 
-void watch_begin(struct watch_tap *tap)
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+uint32_t watch_nic_rings(const struct port *port)
+{
+	return larger(port->num_tx - port->host_tx, port->num_rx - port->host_rx);
+}
+
+uint32_t watch_host_rings(const struct port *port)
+{
+	return larger(port->host_tx, port->host_rx);
+}
+
+/* The monitor's RX ring that shows it: host rings stand behind the NIC rings on either side. */
+static uint32_t shown_at(const struct ring *r)
+{
+	const struct port *port = r->port;
+	uint32_t nic = r->tx ? port->num_tx - port->host_tx : port->num_rx - port->host_rx;
+
+	return r->index < nic ? r->index : watch_nic_rings(port) + r->index - nic;
+}
+
+static void tap_begin(struct watch_tap *tap)
 {
 	struct watch *watch = tap->ring->watch;
 
-	tap->fresh = true;
 	pthread_mutex_lock(&watch->lock);
 	tap->next = watch->first;
 	watch->first = tap;
@@ -393,7 +436,28 @@ void watch_begin(struct watch_tap *tap)
 	ring_unusual_add(tap->ring, RING_WATCHED);
 }
 
-void watch_end(struct watch_tap *tap)
+uint32_t watch_begin(struct port *port, const struct watch_choice *choice, struct watch_sink *sinks,
+    struct watch_tap *taps)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++) {
+		struct ring *r = ring_of(port, i);
+		uint32_t at = shown_at(r);
+
+		if (!(choice->flags & (r->tx ? NR_MONITOR_TX : NR_MONITOR_RX)) ||
+		    at < choice->first || at >= choice->end)
+			continue;
+		taps[n] = (struct watch_tap){.ring = r,
+		    .sink = &sinks[at],
+		    .consumed = choice->flags & NR_ZCOPY_MON,
+		    .fresh = true};
+		tap_begin(&taps[n++]);
+	}
+	return n;
+}
+
+static void tap_end(struct watch_tap *tap)
 {
 	struct watch *watch = tap->ring->watch;
 	struct watch_tap **at = &watch->first;
@@ -404,4 +468,10 @@ void watch_end(struct watch_tap *tap)
 		at = &(*at)->next;
 	*at = tap->next;
 	pthread_mutex_unlock(&watch->lock);
+}
+
+void watch_end(struct watch_tap *taps, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		tap_end(&taps[i]);
 }

@@ -41,6 +41,17 @@ struct watch_sink {
 	uint8_t *buffers;
 	uint32_t num_slots, num_bufs, buf_size;
 	int wake; /* signalled when the monitor sleeps; -1 until it first did, changed atomically */
+	/* Of a monitor in another process; NULL in this one. The first opens wake, or returns < 0. */
+	int (*wake_open)(struct watch_sink *sink);
+	void (*was_full)(struct watch_sink *sink);
+	void *owner; /* for these two */
+	uint32_t index;
+};
+
+/** What a monitor wants to see. */
+struct watch_choice {
+	uint64_t flags;      /* NR_MONITOR_*, NR_ZCOPY_MON */
+	uint32_t first, end; /* its RX rings that are shown something */
 };
 
 /** One ring's traffic for one monitor. */
@@ -60,14 +71,24 @@ struct watch_tap {
 int watch_sink_init(struct watch_sink *sink);
 void watch_sink_destroy(struct watch_sink *sink);
 
-/** Make rings of a port fit to be watched; nobody watches them yet. The registry's lock is held. */
+/** How many NIC and host RX rings a monitor of the port has: one for each index there is. */
+uint32_t watch_nic_rings(const struct port *port);
+uint32_t watch_host_rings(const struct port *port);
+
+/** Make the rings of a port fit to be watched; nobody watches them yet. */
 int watch_prepare(struct port *port);
 
-/** Begin and end to watch tap->ring. After the second no sync uses the tap. The registry's lock is held. */
-void watch_begin(struct watch_tap *tap);
-void watch_end(struct watch_tap *tap);
+/**
+ * Begin to show a monitor what it wants to see, by its sinks (one for each of its RX rings). taps has room
+ * for all rings of the port. @return how many taps there are
+ */
+uint32_t watch_begin(struct port *port, const struct watch_choice *choice, struct watch_sink *sinks,
+    struct watch_tap *taps);
 
-/** Signal the monitor if it sleeps on the sink. */
+/** After it no sync uses the taps. */
+void watch_end(struct watch_tap *taps, uint32_t n);
+
+/** Signal the monitor if it sleeps on the sink, whose lock is held or which nobody fills any more. */
 void watch_wake(struct watch_sink *sink);
 
 /** Undo watch_prepare(), for a port whose rings nobody syncs or watches any more. */
