@@ -256,7 +256,7 @@ static void owner_free(struct board_owner *owner)
 	if (owner->fd >= 0)
 		close(owner->fd);
 	pthread_mutex_destroy(&owner->lock);
-	share_close(&owner->share);
+	share_close_alone(&owner->share);
 	free(owner);
 }
 
@@ -280,7 +280,7 @@ int board_open(struct port *port)
 	if (!owner)
 		return error_set(-ENOMEM, "out of memory for \"%s\"", port->name);
 	board_key(port->name, 0, key);
-	err = share_open(&owner->share, port->directory[0] ? port->directory : NULL, key, 0);
+	err = share_open_alone(&owner->share, port->directory[0] ? port->directory : NULL, key, 0);
 	if (err) {
 		free(owner);
 		return err == -EBUSY ? 0 : err;

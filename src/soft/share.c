@@ -213,7 +213,6 @@ static int take(struct share *share, const char *key, int end, bool create)
 	return 0;
 }
 
-/* The directory, locked and without what is dead. */
 static int directory_enter(const char *wanted)
 {
 	int dirfd = directory_open(wanted), err;
@@ -221,26 +220,33 @@ static int directory_enter(const char *wanted)
 	if (dirfd < 0)
 		return dirfd;
 	err = os_directory_lock(dirfd, LOCK_TIMEOUT_MS);
-	if (err) {
-		close(dirfd);
-		return error_set(err, "the directory of shared objects stays locked by another "
-				      "process (is one stopped "
-				      "while it opens a port?)");
-	}
-	sweep(dirfd);
+	if (!err)
+		return dirfd;
+	close(dirfd);
+	return error_set(err, "the directory of shared objects stays locked by another "
+			      "process (is one stopped "
+			      "while it opens a port?)");
+}
+
+/* The directory, locked and without what is dead. */
+static int directory_enter_swept(const char *wanted)
+{
+	int dirfd = directory_enter(wanted);
+
+	if (dirfd >= 0)
+		sweep(dirfd);
 	return dirfd;
 }
 
-static int locked_open(
-    struct share *share, const char *directory, const char *key, int end, bool create)
+/* In a directory as directory_enter() gives it, or an error, which is passed on. */
+static int locked_open(struct share *share, int dirfd, const char *key, int end, bool create)
 {
 	int err;
 
-	*share = (struct share){.fd = -1};
+	if (dirfd < 0)
+		return dirfd;
+	*share = (struct share){.dirfd = dirfd, .fd = -1};
 	encode(key, share->file, sizeof share->file);
-	share->dirfd = directory_enter(directory);
-	if (share->dirfd < 0)
-		return share->dirfd;
 	err = take(share, key, end, create);
 	if (err) {
 		if (share->fd >= 0)
@@ -253,12 +259,17 @@ static int locked_open(
 
 int share_open(struct share *share, const char *directory, const char *key, int end)
 {
-	return locked_open(share, directory, key, end, true);
+	return locked_open(share, directory_enter_swept(directory), key, end, true);
+}
+
+int share_open_alone(struct share *share, const char *directory, const char *key, int end)
+{
+	return locked_open(share, directory_enter(directory), key, end, true);
 }
 
 int share_open_existing(struct share *share, const char *directory, const char *key)
 {
-	return locked_open(share, directory, key, SHARE_NO_END, false);
+	return locked_open(share, directory_enter_swept(directory), key, SHARE_NO_END, false);
 }
 
 void share_ready(const struct share *share)
@@ -274,17 +285,34 @@ int share_reopen(const struct share *share)
 		      : fd;
 }
 
-void share_close(struct share *share)
+/* Where the lock cannot be had, the next one to come sweeps for us. */
+static bool close_locked(const struct share *share)
 {
-	/* Where the lock cannot be had, the next one to come sweeps for us. */
 	bool locked = os_directory_lock(share->dirfd, LOCK_TIMEOUT_MS) == 0;
 
 	close(share->fd);
-	if (locked)
-		sweep(share->dirfd);
+	return locked;
+}
+
+static void leave(const struct share *share)
+{
 	/* Closing would not do where a child has inherited the descriptor. */
 	os_directory_unlock(share->dirfd);
 	close(share->dirfd);
+}
+
+void share_close(struct share *share)
+{
+	if (close_locked(share))
+		sweep(share->dirfd);
+	leave(share);
+}
+
+void share_close_alone(struct share *share)
+{
+	if (close_locked(share) && !in_use(share->dirfd, share->file))
+		unlinkat(share->dirfd, share->file, 0);
+	leave(share);
 }
 
 int share_keep(const struct share *share, bool keep)
@@ -310,7 +338,7 @@ bool share_exists(const char *directory, const char *key)
 
 int share_each(const char *directory, int (*visit)(void *arg, const char *key), void *arg)
 {
-	int dirfd = directory_enter(directory), result = 0;
+	int dirfd = directory_enter_swept(directory), result = 0;
 	const struct dirent *entry;
 	DIR *dir;
 

@@ -81,4 +81,11 @@ int share_each(const char *directory, int (*visit)(void *arg, const char *key), 
 /** Let go; the last user removes the object. Also undoes a share_open() that was not made ready. */
 void share_close(struct share *share);
 
+/**
+ * share_open() and share_close() of an object that has nothing beside its file. They do not look for what is
+ * dead, and so cost the same however many objects there are.
+ */
+int share_open_alone(struct share *share, const char *directory, const char *key, int end);
+void share_close_alone(struct share *share);
+
 #endif
