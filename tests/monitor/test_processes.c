@@ -5,10 +5,10 @@
  */
 #include "scene.h"
 
-#include <poll.h>
+#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SOME 50u
@@ -411,6 +411,66 @@ static void monitors_killed_at_random_harm_nobody(void **state)
 	traffic_end(traffic);
 }
 
+/* ---- nonsense ---- */
+
+static uint8_t *object; /* the memory of the child's monitor */
+static size_t object_size;
+
+static void object_map(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (!strstr(path, "%23")) /* "#", before a monitor's number */
+		return;
+	fd = open(path, O_RDWR);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return;
+	object_size = (size_t)st.st_size;
+	object = mmap(NULL, object_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+}
+
+/* Header, indexes and slots of its own memory. */
+static int write_nonsense(void *arg)
+{
+	uint32_t random = 1;
+
+	for (unsigned round = 0; round < 20; round++) {
+		const uint64_t until = now_ms() + 10;
+		struct loom_port *port;
+
+		if (loom_open(arg, LOOM_CONFIG(.rx_slots = 64), &port) != 0)
+			return 1;
+		object = NULL;
+		scratch_visit(object_map);
+		if (!object || object == MAP_FAILED)
+			return 2;
+		while (now_ms() < until)
+			for (unsigned i = 0; i < 100; i++) {
+				size_t at = random_next(&random) % 16384 & ~(size_t)3;
+
+				__atomic_store_n((uint32_t *)(void *)(object + at),
+				    random_next(&random) % 3 ? random_next(&random) % 128
+							     : random_next(&random),
+				    __ATOMIC_RELAXED);
+			}
+		munmap(object, object_size);
+		loom_close(port);
+	}
+	return 0;
+}
+
+static void a_monitor_that_writes_nonsense_harms_nobody(void **state)
+{
+	pid_t traffic = traffic_start("o{6", "o}6");
+	char name[] = "o{6/rt";
+
+	(void)state;
+	assert_int_equal(child_wait(child_start(write_nonsense, name)), 0);
+	traffic_end(traffic);
+}
+
 /* ---- limits ---- */
 
 static int open_many(void *arg)
@@ -446,6 +506,7 @@ int main(void)
 	    cmocka_unit_test_setup(killed_monitors_are_forgotten, setup),
 	    cmocka_unit_test_setup(a_monitor_finds_out_that_its_port_was_killed, setup),
 	    cmocka_unit_test_setup(monitors_killed_at_random_harm_nobody, setup),
+	    cmocka_unit_test_setup(a_monitor_that_writes_nonsense_harms_nobody, setup),
 	    cmocka_unit_test_setup(a_board_has_room_for_sixteen, setup),
 	};
 
