@@ -132,22 +132,6 @@ static int put_indirect(
 	return SHOWN;
 }
 
-/* The ring gets the sink's free buffer for its own. */
-static int put_swapped(struct turn *turn, struct netmap_slot *from, uint64_t word, uint16_t flags)
-{
-	const struct watch_sink *sink = turn->tap->sink;
-	struct netmap_slot *to = &sink->slots[turn->at];
-	uint32_t index = __atomic_load_n(&to->buf_idx, __ATOMIC_RELAXED);
-
-	if (index < REGION_FIRST_BUFFER || index >= sink->num_bufs)
-		return LOOM_DROP_BAD_INDEX;
-	from->buf_idx = index;
-	from->flags |= NS_BUF_CHANGED;
-	to->buf_idx = (uint32_t)word;
-	slot_finish(turn, (uint16_t)(word >> 32), flags | NS_BUF_CHANGED);
-	return SHOWN;
-}
-
 static bool is_indirect(const struct ring *r, uint64_t word)
 {
 	return word >> 48 & NS_INDIRECT && r->tx && r->port->indirect;
@@ -159,7 +143,7 @@ static int put_slot(struct turn *turn, uint32_t at, bool more)
 	const struct watch_sink *sink = turn->tap->sink;
 	const struct ring *r = turn->tap->ring;
 	const struct region *region = r->port->region;
-	struct netmap_slot *from = &r->common.ring->slot[at];
+	const struct netmap_slot *from = &r->common.ring->slot[at];
 	uint64_t word = loom_slot_word(from);
 	uint32_t buffer = (uint32_t)word, len = (uint16_t)(word >> 32);
 	/* A TX slot's high byte is a destination; an RX slot's says how many slots the packet has. */
@@ -173,8 +157,6 @@ static int put_slot(struct turn *turn, uint32_t at, bool more)
 		return LOOM_DROP_BAD_INDEX;
 	if (len > region->buf_size || len > sink->buf_size)
 		return LOOM_DROP_BAD_LENGTH;
-	if (turn->tap->swap)
-		return put_swapped(turn, from, word, flags);
 	memcpy(buffer_in(sink, &sink->slots[turn->at]), region_buffer(region, buffer), len);
 	slot_finish(turn, len, flags);
 	return SHOWN;
