@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * monitor: an extra port whose RX ring i shows what passes rings i of another port of this process.
+ * monitor: an extra port whose RX ring i shows what passes rings i of another port, of this process or
+ * (board.h) of another.
  * Not chosen by a name of its own but by NR_MONITOR_TX and NR_MONITOR_RX at the registration of the
  * watched port's name; every registration makes a port. The registry's lock is held in all of these.
  */
@@ -13,8 +14,8 @@ struct soft_range;
 
 extern const struct port_kind port_kind_monitor;
 
-/** Show what passes from now on in those of the monitor's RX rings. */
-void monitor_start(struct port *monitor, const struct soft_range *rings);
+/** Show what passes from now on in those of a monitor's RX rings. */
+void monitor_start(struct port *port, const struct soft_range *rings);
 
 /** The port whose packets a port carries: what a monitor watches, else itself. */
 const struct port *monitor_shown(const struct port *port);

@@ -2,6 +2,9 @@
 /* Monitors of interfaces. */
 #include "wire.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #define SOME 100u
 
 static void what_passes_an_interface_is_seen(void **state)
@@ -43,10 +46,48 @@ static void a_monitor_of_an_interface_ends_with_its_port(void **state)
 	end_close(&monitor);
 }
 
+static int watch_from_outside(void *arg)
+{
+	const uint64_t deadline = now_ms() + PATIENCE_MS;
+	struct loom_port *port;
+	struct loom_rxring rx;
+	struct loom_frame frame = {0};
+
+	(void)arg;
+	/* Its port is opened at the same time. */
+	while (loom_open(NEAR "/t", NULL, &port) != 0)
+		if (now_ms() > deadline)
+			return 1;
+	if (loom_rx(port, 0, &rx) != 0)
+		return 2;
+	while (loom_rx_sync(&rx) == 0 && now_ms() < deadline)
+		if (loom_recv(&rx, &frame) && packet_is(frame.data, frame.len, 1)) {
+			loom_close(port);
+			return 0;
+		}
+	return 3;
+}
+
+static void an_interface_is_watched_from_outside(void **state)
+{
+	struct wire *wire = *state;
+	pid_t child = child_start(watch_from_outside, NULL);
+	int status = 0;
+
+	wire_open(wire);
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		end_send(&wire->near, 1, 100);
+		end_flush(&wire->near);
+		usleep(1000);
+	}
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    WIRE_TEST(what_passes_an_interface_is_seen),
+	    WIRE_TEST(an_interface_is_watched_from_outside),
 	    WIRE_TEST(a_monitor_of_an_interface_ends_with_its_port),
 	};
 

@@ -191,7 +191,7 @@ static void chains_are_seen_whole_or_not_at_all(void **state)
 static void a_chain_of_two_syncs_is_seen_when_it_is_whole(void **state)
 {
 	struct scene *scene = *state;
-	struct loom_frame frames[2];
+	struct loom_frame frames[2] = {0};
 	struct monitor monitor;
 	static uint8_t data[2 * 2048];
 
