@@ -31,7 +31,6 @@ struct guest {
 struct board_owner {
 	struct port *port;
 	struct share share;
-	int fd; /* what the board is mapped from */
 	struct board *board;
 	pthread_mutex_t lock; /* guests: syncs of several rings may answer at once */
 	struct guest *guests[BOARD_MONITORS];
@@ -233,28 +232,27 @@ static void board_fill(struct board *board, const struct port *port)
 	__atomic_add_fetch(&board->generation, board->generation % 2 ? 2 : 1, __ATOMIC_SEQ_CST);
 }
 
-static int board_map(struct board_owner *owner)
+static bool board_map(struct board_owner *owner)
 {
 	void *board;
-	int err;
+	int fd, err;
 
 	if (owner->share.created && ftruncate(owner->share.fd, (off_t)os_page_size()) != 0)
-		return -errno;
-	owner->fd = share_reopen(&owner->share);
-	if (owner->fd < 0)
-		return owner->fd;
-	err = os_memory_map(owner->fd, os_page_size(), &board);
+		return false;
+	fd = share_reopen(&owner->share);
+	if (fd < 0)
+		return false;
+	err = os_memory_map(fd, os_page_size(), &board);
+	close(fd);
 	if (!err)
 		owner->board = board;
-	return err;
+	return !err;
 }
 
 static void owner_free(struct board_owner *owner)
 {
 	if (owner->board)
 		os_memory_unmap(owner->board, os_page_size());
-	if (owner->fd >= 0)
-		close(owner->fd);
 	pthread_mutex_destroy(&owner->lock);
 	share_close_alone(&owner->share);
 	free(owner);
@@ -268,37 +266,32 @@ static void rings_call(const struct port *port, const uint32_t *called)
 		port->rx[i].called = called;
 }
 
-int board_open(struct port *port)
+void board_open(struct port *port)
 {
 	struct board_owner *owner;
 	char key[BOARD_KEY_MAX];
-	int err;
 
 	if (port->kind->local)
-		return 0;
+		return;
 	owner = calloc(1, sizeof *owner);
 	if (!owner)
-		return error_set(-ENOMEM, "out of memory for \"%s\"", port->name);
+		return;
 	board_key(port->name, 0, key);
-	err = share_open_alone(&owner->share, port->directory[0] ? port->directory : NULL, key, 0);
-	if (err) {
+	if (share_open_alone(&owner->share, port->directory[0] ? port->directory : NULL, key, 0) !=
+	    0) {
 		free(owner);
-		return err == -EBUSY ? 0 : err;
+		return;
 	}
 	owner->port = port;
-	owner->fd = -1;
 	pthread_mutex_init(&owner->lock, NULL);
-	err = board_map(owner);
-	if (err) {
+	if (!board_map(owner)) {
 		owner_free(owner);
-		return error_set(err, "cannot make a board for monitors of \"%s\": %s", port->name,
-		    strerror(-err));
+		return;
 	}
 	board_fill(owner->board, port);
 	share_ready(&owner->share);
 	port->board = owner;
 	rings_call(port, &owner->board->called);
-	return 0;
 }
 
 static void guest_dismiss(struct guest *guest)

@@ -33,8 +33,11 @@ struct board {
 
 /* ---- the port's process; the registry's lock is held, except by board_answer() ---- */
 
-/** Put up the board of a new port. Nothing is done and it has none where another process has one of that name. */
-int board_open(struct port *port);
+/**
+ * Put up the board of a new port. Where that does not go (another process has one of that name, there is
+ * no directory for shared objects), the port works without: it cannot be watched from outside.
+ */
+void board_open(struct port *port);
 
 /** The number of a new monitor of a port of this process. They count from 0, wherever they are. */
 uint32_t board_number(struct port *port);

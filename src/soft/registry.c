@@ -75,17 +75,11 @@ static int port_open(
 	snprintf(port->directory, sizeof port->directory, "%s",
 	    request->directory ? request->directory : "");
 	err = kind->open(port, request);
-	if (!err) {
-		err = board_open(port);
-		if (err) {
-			kind->close(port);
-			port_unbuild(port);
-		}
-	}
 	if (err) {
 		free(port);
 		return err;
 	}
+	board_open(port);
 	*out = port;
 	return 0;
 }

@@ -70,6 +70,39 @@ static void a_monitors_tx_ring_moves_nothing(void **state)
 	monitor_close(&monitor);
 }
 
+/* The ring is put back to where it was: what is filled then is what is sent, and seen. */
+static void a_reset_ring_is_seen_from_where_it_goes_on(void **state)
+{
+	struct scene *scene = *state;
+	struct monitor monitor;
+
+	monitor_open(&monitor, scene->way->sender, "t", NULL);
+	packets_send(&scene->tx, 0, 5);
+	packets_expect(&monitor.rx, 0, 5, NS_TXMON);
+	packets_queue(&scene->tx, 5, 3);
+	scene->tx.ring->head = scene->tx.num_slots + 7;
+	assert_int_equal(loom_tx_sync(&scene->tx), -EINVAL);
+	nothing_expect(&monitor.rx);
+	packets_send(&scene->tx, 10, 3);
+	packets_expect(&monitor.rx, 10, 3, NS_TXMON);
+	nothing_expect(&monitor.rx);
+	monitor_close(&monitor);
+}
+
+static void a_monitor_leaves_no_descriptor_behind(void **state)
+{
+	struct scene *scene = *state;
+	unsigned before = open_descriptors();
+	struct monitor monitor;
+
+	for (unsigned i = 0; i < 3; i++) {
+		monitor_open(&monitor, scene->way->sender, "rt", NULL);
+		assert_true(loom_port_fd(monitor.port) >= 0);
+		monitor_close(&monitor);
+	}
+	assert_int_equal(open_descriptors(), before);
+}
+
 /* ---- once ---- */
 
 static void names_are_netmaps(void **state)
@@ -289,6 +322,8 @@ int main(void)
 	    SCENE_TEST(traffic_goes_on_without_its_monitor, SCENE_ANY),
 	    SCENE_TEST(an_exclusive_port_can_be_watched, SCENE_ANY),
 	    SCENE_TEST(a_monitors_tx_ring_moves_nothing, SCENE_ANY),
+	    SCENE_TEST(a_reset_ring_is_seen_from_where_it_goes_on, SCENE_ANY),
+	    SCENE_TEST(a_monitor_leaves_no_descriptor_behind, SCENE_ANY),
 	};
 	const struct CMUnitTest once[] = {
 	    cmocka_unit_test(names_are_netmaps),

@@ -213,6 +213,33 @@ static void a_chain_of_two_syncs_is_seen_when_it_is_whole(void **state)
 	monitor_close(&monitor);
 }
 
+/* Its first slots are the sender's again when its last ones are released. */
+static void a_chain_that_is_released_bit_by_bit_is_counted(void **state)
+{
+	struct scene *scene = *state;
+	struct loom_frame frames[3] = {0};
+	struct monitor monitor;
+	static uint8_t data[5000];
+
+	monitor_open(&monitor, scene->way->receiver, "zr", NULL);
+	chain_fill(data, sizeof data);
+	assert_int_equal(loom_send(&scene->tx, data, sizeof data), 1);
+	packets_send(&scene->tx, 1, 5);
+	assert_ok(loom_rx_sync(&scene->rx));
+	assert_int_equal(loom_peek(&scene->rx, frames, 3), 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(loom_peek(&scene->rx, frames, 1), 1);
+		loom_release(&scene->rx, 1);
+		assert_ok(loom_rx_sync(&scene->rx));
+	}
+	nothing_expect(&monitor.rx);
+	packets_expect(&scene->rx, 1, 5, 0);
+	assert_ok(loom_rx_sync(&scene->rx));
+	packets_expect(&monitor.rx, 1, 5, 0);
+	assert_int_equal(monitor_drops(&monitor, LOOM_DROP_BAD_LENGTH), 1);
+	monitor_close(&monitor);
+}
+
 int main(void)
 {
 	static const struct scene_test seeing[] = {
@@ -226,6 +253,7 @@ int main(void)
 	    SCENE_TEST(overflow_is_the_monitors_loss_alone, SCENE_ANY),
 	    SCENE_TEST(chains_are_seen_whole_or_not_at_all, SCENE_ANY),
 	    SCENE_TEST(a_chain_of_two_syncs_is_seen_when_it_is_whole, SCENE_ANY),
+	    SCENE_TEST(a_chain_that_is_released_bit_by_bit_is_counted, SCENE_RECEIVER),
 	};
 
 	return SCENE_TESTS(seeing);
