@@ -85,7 +85,8 @@ static bool is_alive(const struct board_visit *visit, const char *name, uint32_t
 
 	board_key(name, number & ~BOARD_COMING, key);
 	fd = share_peek(&visit->own, key);
-	alive = fd >= 0 && share_is_used(fd);
+	/* What cannot be asked is taken for alive. */
+	alive = fd >= 0 ? share_is_used(fd) : fd != -ENOENT;
 	if (fd >= 0)
 		close(fd);
 	return alive;
@@ -134,19 +135,22 @@ int board_visit(struct board_visit *visit, const struct port_request *request)
 {
 	char key[BOARD_KEY_MAX];
 	struct share share;
-	int err;
+	int err, held;
 
 	*visit = (struct board_visit){.fd = -1};
 	board_key(request->name, 0, key);
 	err = share_open_existing(&share, request->directory, key);
 	if (err)
 		return err;
-	if (share_end_held(&share, 0) != 1) {
-		share_close(&share);
-		return -ENOENT;
-	}
-	err = board_map(visit, &share);
+	held = share_end_held(&share, 0);
+	if (held == 0)
+		err = -ENOENT;
+	else
+		err = held < 0 ? held : board_map(visit, &share);
 	share_ready(&share);
+	if (err && err != -ENOENT)
+		error_format(
+		    "cannot look at the board of \"%s\": %s", request->name, strerror(-err));
 	if (!err)
 		err = board_read(visit, request->name);
 	if (!err)
