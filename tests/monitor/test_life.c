@@ -273,6 +273,7 @@ static void indirect_payload_is_seen(void **state)
 /* What a device drops as nonsense does not pass, and a monitor is not led outside the memory by it. */
 static void slots_without_a_buffer_are_not_shown(void **state)
 {
+	static const uint32_t shown[] = {0, 2, 6};
 	struct loom_port *port;
 	struct monitor monitor;
 	struct loom_txring tx;
@@ -282,14 +283,18 @@ static void slots_without_a_buffer_are_not_shown(void **state)
 	assert_ok(loom_open("null:n", NULL, &port));
 	assert_ok(loom_tx(port, 0, &tx));
 	monitor_open(&monitor, "null:n", "t", NULL);
-	packets_queue(&tx, 0, 4);
+	packets_queue(&tx, 0, 7);
 	slot = tx.ring->slot;
 	slot[1].buf_idx = UINT32_MAX;
 	slot[3].len = UINT16_MAX;
+	slot[4].flags = NS_MOREFRAG; /* its beginning is as good as nothing */
+	slot[5].buf_idx = 0;
 	assert_ok(loom_tx_sync(&tx));
 	assert_ok(loom_rx_sync(&monitor.rx));
-	assert_int_equal(loom_rx_space(&monitor.rx), 2);
-	assert_int_equal(monitor_drops(&monitor, LOOM_DROP_BAD_INDEX), 1);
+	assert_int_equal(loom_rx_space(&monitor.rx), 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(monitor.rx.ring->slot[i].len, packet_len(shown[i]));
+	assert_int_equal(monitor_drops(&monitor, LOOM_DROP_BAD_INDEX), 2);
 	assert_int_equal(monitor_drops(&monitor, LOOM_DROP_BAD_LENGTH), 1);
 	monitor_close(&monitor);
 	loom_close(port);

@@ -46,6 +46,30 @@ static void a_monitor_of_an_interface_ends_with_its_port(void **state)
 	end_close(&monitor);
 }
 
+/* What was shown and could not leave is taken back by the program: what it sends instead is seen, too. */
+static void what_is_sent_instead_is_seen(void **state)
+{
+	struct wire *wire = *state;
+	struct end monitor;
+
+	wire_open(wire);
+	end_open(&monitor, NEAR "/t", NULL);
+	assert_int_equal(netns_up(NEAR, false), 0);
+	end_send(&wire->near, 1, 100);
+	assert_int_equal(loom_tx_sync(&wire->near.tx), -ENETDOWN);
+	end_expect(&monitor, 1, 100);
+	assert_int_equal(loom_tx_sync(&wire->near.tx), -ENETDOWN);
+	end_expect_none(&monitor);
+	wire->near.tx.ring->head = UINT32_MAX;
+	assert_int_equal(loom_tx_sync(&wire->near.tx), -EINVAL);
+	assert_int_equal(netns_up(NEAR, true), 0);
+	end_send(&wire->near, 2, 200);
+	end_flush(&wire->near);
+	end_expect(&monitor, 2, 200);
+	end_expect_none(&monitor);
+	end_close(&monitor);
+}
+
 static int watch_from_outside(void *arg)
 {
 	const uint64_t deadline = now_ms() + PATIENCE_MS;
@@ -100,6 +124,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    WIRE_TEST(what_passes_an_interface_is_seen),
+	    WIRE_TEST(what_is_sent_instead_is_seen),
 	    WIRE_TEST(an_interface_is_watched_from_outside),
 	    WIRE_TEST(an_interface_needs_no_directory_of_shared_objects),
 	    WIRE_TEST(a_monitor_of_an_interface_ends_with_its_port),
