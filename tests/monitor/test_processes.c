@@ -6,6 +6,7 @@
 #include "scene.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -411,6 +412,80 @@ static void monitors_killed_at_random_harm_nobody(void **state)
 	traffic_end(traffic);
 }
 
+/* ---- a port of several threads ---- */
+
+struct side {
+	struct loom_port *port;
+	unsigned ring;
+	bool failed;
+};
+
+static void *sync_until_stopped(void *arg)
+{
+	struct side *side = arg;
+	struct loom_txring tx;
+	struct loom_rxring rx;
+
+	side->failed =
+	    loom_tx(side->port, side->ring, &tx) != 0 || loom_rx(side->port, side->ring, &rx) != 0;
+	while (!side->failed && !__atomic_load_n(&talk->stop, __ATOMIC_ACQUIRE)) {
+		uint8_t data[60];
+
+		packet_fill(data, sizeof data, side->ring);
+		while (loom_send(&tx, data, sizeof data) == 1 && tx.ring->head % 32)
+			;
+		side->failed = loom_tx_sync(&tx) != 0 || loom_rx_sync(&rx) != 0;
+	}
+	return NULL;
+}
+
+static int sync_in_threads(void *arg)
+{
+	struct side sides[2] = {{.ring = 0}, {.ring = 1}};
+	struct loom_port *port;
+	pthread_t other;
+
+	if (loom_open(arg, LOOM_CONFIG(.tx_rings = 2, .rx_rings = 2), &port) != 0)
+		return 1;
+	sides[0].port = sides[1].port = port;
+	if (pthread_create(&other, NULL, sync_until_stopped, &sides[1]) != 0)
+		return 2;
+	__atomic_store_n(&talk->start, 1, __ATOMIC_RELEASE);
+	sync_until_stopped(&sides[0]);
+	pthread_join(other, NULL);
+	loom_close(port);
+	return sides[0].failed || sides[1].failed ? 3 : 0;
+}
+
+/* Whichever ring is synced first answers for all of them. */
+static void rings_of_several_threads_are_watched_from_outside(void **state)
+{
+	char name[] = "vale9:e";
+	pid_t child = child_start(sync_in_threads, name);
+
+	(void)state;
+	assert_true(reached(&talk->start, 1));
+	for (unsigned i = 0; i < scaled(200); i++) {
+		const uint64_t deadline = now_ms() + PATIENCE_MS;
+		struct loom_port *port;
+
+		assert_ok(loom_open("vale9:e/t", LOOM_CONFIG(.rx_slots = 64), &port));
+		for (unsigned ring = 0; ring < 2 && i % 4; ring++) {
+			struct loom_frame frame = {0};
+			struct loom_rxring rx;
+
+			assert_ok(loom_rx(port, ring, &rx));
+			while (!loom_recv(&rx, &frame)) {
+				assert_ok(loom_rx_sync(&rx));
+				assert_true(now_ms() < deadline);
+			}
+			assert_true(packet_is(frame.data, frame.len, ring));
+		}
+		loom_close(port);
+	}
+	traffic_end(child);
+}
+
 /* ---- nonsense ---- */
 
 static uint8_t *object; /* the memory of the child's monitor */
@@ -506,6 +581,7 @@ int main(void)
 	    cmocka_unit_test_setup(killed_monitors_are_forgotten, setup),
 	    cmocka_unit_test_setup(a_monitor_finds_out_that_its_port_was_killed, setup),
 	    cmocka_unit_test_setup(monitors_killed_at_random_harm_nobody, setup),
+	    cmocka_unit_test_setup(rings_of_several_threads_are_watched_from_outside, setup),
 	    cmocka_unit_test_setup(a_monitor_that_writes_nonsense_harms_nobody, setup),
 	    cmocka_unit_test_setup(a_board_has_room_for_sixteen, setup),
 	};
