@@ -62,8 +62,8 @@ int registry_get(
     const struct port_request *request, char *tried, size_t tried_size, struct port **out);
 void registry_put(struct port *port);
 
-/** A new monitor, with request.monitor_flags, of the port of that name, which is open here or elsewhere. */
-int registry_monitor(const struct port_request *request, struct port **out);
+/** A new monitor, with wanted.monitor_flags, of the port of that name, which is open here or elsewhere. */
+int registry_monitor(const struct port_request *wanted, struct port **out);
 
 /** Whether a port of that name is open in this process. Takes the lock itself. */
 bool registry_has(const struct port_request *request);

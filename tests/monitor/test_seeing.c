@@ -198,7 +198,7 @@ static void a_chain_of_two_syncs_is_seen_when_it_is_whole(void **state)
 	monitor_open(&monitor, scene->way->sender, "t", NULL);
 	chain_fill(data, sizeof data);
 	assert_int_equal(loom_reserve(&scene->tx, frames, 2), 2);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2 && frames[i].data; i++) {
 		memcpy(frames[i].data, data + (size_t)i * 2048, 2048);
 		frames[i].len = 2048;
 		frames[i].flags = i == 0 ? NS_MOREFRAG : 0;

@@ -166,7 +166,7 @@ static void two_threads_show_to_one_monitor(void **state)
 
 	monitor_open(&monitor, scene->way->sender, "rt", LOOM_CONFIG(.rx_slots = 4096));
 	traffic_start(&traffic);
-	while (seen + monitor_drops(&monitor, LOOM_DROP_NO_ROOM) < 2u * traffic.packets) {
+	while (seen + monitor_drops(&monitor, LOOM_DROP_NO_ROOM) < 2 * (uint64_t)traffic.packets) {
 		struct loom_frame frame = {0};
 
 		assert_ok(loom_rx_sync(&monitor.rx));
