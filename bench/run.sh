@@ -20,6 +20,7 @@ pipe_copy_60|pipe_rate|pipe_copy_60 60 256 copy all
 pipe_copy_1514|pipe_rate|pipe_copy_1514 1514 256 copy all
 pipe_rtt_busy|pipe_rtt_busy|
 pipe_rtt_sleep|pipe_rtt_sleep|
+preload_pipe|preload_pipe|preload_pipe 60 256
 packet_rx|packet_rx|
 packet_tx|packet_tx|
 pipe_vs_rte_ring|pipe_vs_rte_ring|

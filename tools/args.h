@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** One option; exactly one of number, text and flag is set, and holds the default before. */
+/** One option; exactly one of number, text, flag and rest is set, and holds the default before. */
 struct arg {
 	const char *name; /* "count": --count N; "x": -x; "PORT": a word that is no option */
 	const char *help;
@@ -23,11 +23,18 @@ struct arg {
 	uint64_t min, max; /* of a number; max 0: no limit */
 	const char **text; /* of a word in capitals: NULL before means that it must be given */
 	bool *flag;
+	char ***rest; /* the last word, in capitals: takes all that follow it, too */
 };
 
 static inline bool args_is_word(const struct arg *arg)
 {
-	return arg->text && isupper((unsigned char)arg->name[0]);
+	return (arg->text || arg->rest) && isupper((unsigned char)arg->name[0]);
+}
+
+/* A word that may be left out. */
+static inline bool args_is_optional(const struct arg *arg)
+{
+	return arg->text ? *arg->text != NULL : *arg->rest != NULL;
 }
 
 static inline void args_print_option(const struct arg *arg)
@@ -52,7 +59,8 @@ static inline void args_help(const char *program, const char *summary, const str
 	printf("usage: %s [OPTION...]", program);
 	for (const struct arg *arg = table; arg->name; arg++)
 		if (args_is_word(arg))
-			printf("%s%s%s", *arg->text ? " [" : " ", arg->name, *arg->text ? "]" : "");
+			printf(args_is_optional(arg) ? " [%s]%s" : " %s%s", arg->name,
+			    arg->rest ? " [ARGUMENT...]" : "");
 	printf("\n\n%s\n\n", summary);
 	for (const struct arg *arg = table; arg->name; arg++)
 		args_print_option(arg);
@@ -129,13 +137,33 @@ static inline int args_option(const char *program, char **argv, const struct arg
 		args_wrong(program, "%s needs a value", argv[0]);
 	if (arg->number)
 		args_number(program, arg, value);
-	else
+	else if (arg->text)
 		*arg->text = value;
 	return taken;
 }
 
+/* Store a word that is no option, and what follows it where that belongs to it; returns how many. */
+static inline int args_word(
+    const char *program, int argc, char **argv, const struct arg *table, unsigned *taken)
+{
+	const struct arg *arg = table;
+
+	for (unsigned before = 0; arg->name; arg++)
+		if (args_is_word(arg) && before++ == *taken)
+			break;
+	if (!arg->name)
+		args_wrong(program, "\"%s\" is one word too many", argv[0]);
+	(*taken)++;
+	if (arg->rest) {
+		*arg->rest = argv;
+		return argc;
+	}
+	*arg->text = argv[0];
+	return 1;
+}
+
 /**
- * Parse a command line into the variables that the table points to.
+ * Parse a command line into the variables that the table points to. After "--" there are no options.
  *
  * @param argv   argv[0] is the program's name in messages
  * @param table  ends with an entry of zeros; must outlive the call only
@@ -143,26 +171,27 @@ static inline int args_option(const char *program, char **argv, const struct arg
 static inline void args_parse(int argc, char **argv, const char *summary, const struct arg *table)
 {
 	const char *program = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
-	const struct arg *word = table;
+	bool options = true;
+	unsigned words = 0;
 
 	for (int i = 1; i < argc;) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+		if (options && strcmp(argv[i], "--") == 0) {
+			options = false;
+			i++;
+			continue;
+		}
+		if (options && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
 			args_help(program, summary, table);
 			exit(0);
 		}
-		if (argv[i][0] == '-') {
+		if (options && argv[i][0] == '-')
 			i += args_option(program, &argv[i], table);
-			continue;
-		}
-		while (word->name && !args_is_word(word))
-			word++;
-		if (!word->name)
-			args_wrong(program, "\"%s\" is one word too many", argv[i]);
-		*(word++)->text = argv[i++];
+		else
+			i += args_word(program, argc - i, &argv[i], table, &words);
 	}
-	for (; word->name; word++)
-		if (args_is_word(word) && !*word->text)
-			args_wrong(program, "%s is missing", word->name);
+	for (const struct arg *arg = table; arg->name; arg++)
+		if (args_is_word(arg) && !args_is_optional(arg))
+			args_wrong(program, "%s is missing", arg->name);
 }
 
 #endif

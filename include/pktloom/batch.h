@@ -119,17 +119,15 @@ LOOM_INLINE int loom_txbatch_next(struct loom_txbatch *batch, struct loom_frame 
 	struct netmap_ring *ring = batch->ring;
 	uint32_t index;
 
-	for (;;) {
-		if (batch->run.at == batch->run.stop &&
-		    !loom_run_wrap(&batch->run, ring, batch->num_slots))
-			return 0;
-		index =
-		    __atomic_load_n(&batch->run.at->buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
-		if (!LOOM_UNLIKELY(index >= batch->num_bufs))
-			break;
+	if (batch->run.at == batch->run.stop && !loom_run_wrap(&batch->run, ring, batch->num_slots))
+		return 0;
+	index = __atomic_load_n(&batch->run.at->buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
+	if (LOOM_UNLIKELY(index >= batch->num_bufs)) {
 		loom_txbatch_end(batch);
-		loom_tx_pass_over(*batch->handle);
+		index = loom_tx_slot_unusual(*batch->handle);
 		batch->run = loom_run_begin(ring, batch->num_slots);
+		if (index == LOOM_NO_BUFFER)
+			return 0;
 	}
 	frame->data = batch->buffers + index * batch->buf_size;
 	frame->len = 0;

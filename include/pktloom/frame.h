@@ -23,7 +23,7 @@ extern "C" {
  */
 struct loom_frame {
 	uint8_t *data;
-	uint32_t cap;   /* bytes from data to the end of the buffer */
+	uint32_t cap;   /* bytes from data to the end of the buffer; data may start at an offset */
 	uint16_t len;   /* received: valid bytes. reserved: set it before the commit */
 	uint16_t flags; /* NS_* as received; reserved: NS_MOREFRAG or 0 */
 };

@@ -6,7 +6,9 @@
  * device in user space. Its packets move through rings (<pktloom/ring.h>).
  *
  * Threads: one thread per ring. Different rings of a port may be used by different threads at the
- * same time; loom_port_wait() and loom_close() touch all rings of the port.
+ * same time; loom_port_wait() and loom_close() touch all rings of the port. On the kernel's device
+ * so does each sync: there, threads with rings of their own take them by loom_port_open_ring(),
+ * which is right on both devices.
  */
 #ifndef PKTLOOM_PORT_H
 #define PKTLOOM_PORT_H
@@ -66,6 +68,13 @@ struct loom_config {
 	uint32_t spin_us LOOM_ZERO;
 	/* where shared objects live; default PKTLOOM_DIR from the environment, else one per user */
 	const char *directory LOOM_ZERO;
+	/*
+	 * bytes that stay free before each packet in its buffer, so that headers can be put there;
+	 * default none (see <pktloom/ring.h>)
+	 */
+	uint32_t offset LOOM_ZERO;
+	/* the largest offset that the program will give slots itself; default: as offset */
+	uint32_t offset_max LOOM_ZERO;
 };
 
 /**
@@ -102,6 +111,38 @@ int loom_open(const char *name, const struct loom_config *config, struct loom_po
  */
 void loom_close(struct loom_port *port);
 
+/** Which rings of an index loom_port_open_ring() takes. */
+enum loom_rings {
+	LOOM_RING_PAIR = 0, /* TX and RX; one alone where the port has no other of that index */
+	LOOM_RING_TX = 1,
+	LOOM_RING_RX = 2
+};
+
+/**
+ * Open one ring of an open port, or one pair, by itself: for a thread with its own ring, its own wait and
+ * its own descriptor.
+ *
+ * The new port is one like any other: loom_tx() and loom_rx() take the same index as before,
+ * loom_port_wait() and loom_port_fd() concern its rings alone. Both ports stand in one memory region, on
+ * the kernel's device in one mapping: loom_forward() between their rings swaps buffers, and frames
+ * of one can be read through the other.
+ *
+ * Ownership: the ring goes over to the new port and comes back when that is closed. Meanwhile the
+ *            old port rests: handles of its other rings are not to be used, and loom_tx() and loom_rx() of
+ *            the ring, loom_port_wait() and loom_port_fd() answer -EBUSY, since they would sync a
+ *            ring that is another thread's. Who wants some of the rings opens all that he
+ *            uses so. Either port may be closed first.
+ * Threads:   calls for one old port by one thread at a time; the new port is then any thread's.
+ *
+ * @param port   not with NR_EXCLUSIVE: such a port has its rings to itself
+ * @param index  as for loom_tx() and loom_rx(): host rings after NIC rings
+ * @param out    to be closed with loom_close(); untouched on failure
+ * @return 0; -EINVAL no such ring, or not bound; -EBUSY opened by itself already, or exclusive; -ENOMEM;
+ *         what the kernel's device answers to one more descriptor
+ */
+int loom_port_open_ring(
+    struct loom_port *port, enum loom_rings which, unsigned index, struct loom_port **out);
+
 /** Number of rings this port was opened with, host rings not counted. */
 unsigned loom_tx_rings(const struct loom_port *port);
 unsigned loom_rx_rings(const struct loom_port *port);
@@ -130,7 +171,8 @@ struct netmap_if *loom_port_netmap_if(const struct loom_port *port);
  *
  * @param events      LOOM_RX, LOOM_TX or both
  * @param timeout_ms  milliseconds; 0 does not block; negative waits for ever
- * @return the ready events (a mask, > 0); 0 on time-out; -EINVAL bad events; -EINTR a signal
+ * @return the ready events (a mask, > 0); 0 on time-out; -EINVAL bad events; -EINTR a signal; -EBUSY a
+ *         ring is opened by itself
  */
 int loom_port_wait(struct loom_port *port, int events, int timeout_ms);
 
@@ -148,7 +190,7 @@ int loom_port_wait(struct loom_port *port, int events, int timeout_ms);
  * system call for its next packet. loom_port_wait() goes on working.
  *
  * Ownership: the port's; do not read, write or close it; gone after loom_close().
- * @return descriptor; -EMFILE, -ENFILE out of descriptors
+ * @return descriptor; -EMFILE, -ENFILE out of descriptors; -EBUSY a ring is opened by itself
  */
 int loom_port_fd(struct loom_port *port);
 
@@ -185,7 +227,8 @@ int loom_kind_at(unsigned index, struct loom_kind *out);
 /** Why a packet was dropped; loom_drop_name() gives the word. */
 enum loom_drop {
 	LOOM_DROP_BAD_INDEX, /* a slot named a buffer outside the region */
-	LOOM_DROP_BAD_LENGTH, /* a slot claimed more bytes than its buffer has, or too few for a frame */
+	/* a slot claimed more bytes than its buffer has (behind its offset), or too few for a frame */
+	LOOM_DROP_BAD_LENGTH,
 	LOOM_DROP_BAD_PEER,  /* a shared ring index of the peer was out of range and ignored */
 	LOOM_DROP_OVERSIZED, /* larger than a buffer: a GRO or TSO packet; turn the offload off */
 	LOOM_DROP_NO_ROOM,   /* the RX side had no free slot (kernel or device counted) */

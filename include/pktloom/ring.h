@@ -17,6 +17,15 @@
  * moves tail, and only at a sync does the other side learn about head. A ring of n slots carries
  * at most n - 1 packets.
  *
+ * A port opened with offsets (loom_config.offset, "@offset:initial=64") has packets that do not start
+ * where their buffers do. Frames then have data = buffer + offset and cap = buffer size - offset, and
+ * every slot takes the verbs' careful way, out of line: ports without offsets pay nothing. Sending verbs
+ * put a slot's packet at the port's initial offset, whatever the slot said before; receiving ones
+ * find it where its sender says, and drop (bad-length) what would not lie inside the buffer.
+ * The bytes before data are the program's: to put a header there, move data back and say so in the slot
+ * (loom_tx_slot(), NETMAP_WOFFSET of <net/netmap_user.h>). Both ends of a pipe need offsets, or none:
+ * the slots are the same, and who has none looks at the buffer's start.
+ *
  * Handles are small values of two types, so that sending on a receive ring does not compile.
  * Copies of a handle speak of the same ring. One thread per ring.
  */
@@ -51,6 +60,7 @@ extern "C" {
 
 /* Buffers 0 and 1 are netmap's; a slot that names one of them carries no packet. */
 #define LOOM_FIRST_BUFFER 2u
+#define LOOM_NO_BUFFER    UINT32_MAX
 
 /** One ring's sync, as its device made it. */
 struct loom_sync {
@@ -76,14 +86,16 @@ struct loom_counters {
  */
 struct loom_txring {
 	struct netmap_ring *ring;
-	uint8_t *buffers; /* address of buffer LOOM_FIRST_BUFFER */
+	uint8_t *buffers; /* address of buffer LOOM_FIRST_BUFFER, plus the initial offset */
 	struct loom_sync *sync;
 	size_t buf_size;
 	uint32_t num_slots;
-	uint32_t num_bufs;  /* from LOOM_FIRST_BUFFER on */
-	uint32_t frame_max; /* bytes that fit one slot */
+	uint32_t num_bufs;  /* from LOOM_FIRST_BUFFER on; with offsets 0: no slot is ordinary */
+	uint32_t frame_max; /* bytes that fit one slot: buf_size less the initial offset */
 	const void *region;
-	uint32_t id; /* of the port, for debug builds */
+	uint32_t id;          /* of the port, for debug builds */
+	uint32_t all_bufs;    /* num_bufs as it really is */
+	uint64_t offset_mask; /* bits of slot.ptr that hold offsets; 0: there are none */
 };
 
 struct loom_rxring {
@@ -97,6 +109,7 @@ struct loom_rxring {
 	uint32_t num_bufs; /* from LOOM_FIRST_BUFFER on */
 	const void *region;
 	uint32_t id;
+	uint64_t offset_mask; /* bits of slot.ptr that hold offsets; 0: there are none */
 };
 
 /**
@@ -124,7 +137,8 @@ int loom_commit_refused(struct loom_txring tx, unsigned n);
 int loom_put_refused(uint32_t len, uint32_t cap);
 void loom_commit_fragments(struct loom_txring ring, const struct loom_frame *frames, unsigned n);
 void loom_release_counted(struct loom_rxring ring, unsigned n);
-void loom_tx_pass_over(struct loom_txring ring);
+unsigned loom_reserve_unusual(struct loom_txring ring, struct loom_frame *frames, unsigned n);
+uint32_t loom_tx_slot_unusual(struct loom_txring ring);
 void loom_rx_drop(struct loom_rxring rx);
 void loom_handle_check(uint32_t id, const char *verb);
 void loom_release_check(unsigned n, unsigned held);
@@ -319,20 +333,15 @@ LOOM_INLINE unsigned loom_reserve(
     const struct loom_txring *tx, struct loom_frame *frames, unsigned n)
 {
 	struct netmap_ring *ring = LOOM_RING(tx);
+	uint32_t head = ring->head;
+	uint32_t free = loom_ring_distance(head, ring->tail, tx->num_slots);
+	uint32_t all = n < free ? n : free;
+	uint32_t run = all < tx->num_slots - head ? all : tx->num_slots - head;
+	unsigned got = loom_reserve_run(tx, &ring->slot[head], frames, run);
 
-	for (;;) {
-		uint32_t head = ring->head;
-		uint32_t free = loom_ring_distance(head, ring->tail, tx->num_slots);
-		uint32_t all = n < free ? n : free;
-		uint32_t run = all < tx->num_slots - head ? all : tx->num_slots - head;
-		unsigned got = loom_reserve_run(tx, &ring->slot[head], frames, run);
-
-		if (got == run)
-			got += loom_reserve_run(tx, &ring->slot[0], frames + run, all - run);
-		if (got > 0 || all == 0)
-			return got;
-		loom_tx_pass_over(*tx);
-	}
+	if (got == run)
+		got += loom_reserve_run(tx, &ring->slot[0], frames + run, all - run);
+	return got > 0 || all == 0 ? got : loom_reserve_unusual(*tx, frames, n);
 }
 
 /* Give n slots in a row the len and flags of their frames; false: one len is too large. */
@@ -536,15 +545,21 @@ LOOM_INLINE struct timeval loom_rx_time(const struct loom_rxring *rx)
 
 enum loom_forwarding {
 	LOOM_FORWARD_SWAP =
-	    1, /* both rings live in one region: buffers change places, no byte moves */
+	    1, /* both rings live in one region: buffers change places, no byte moves, and a packet
+		  keeps its offset */
 	LOOM_FORWARD_COPY = 2
 };
 
-/** How loom_forward() moves packets between these two rings. */
+/**
+ * How loom_forward() moves packets between these two rings. Offsets that the target cannot express (it has
+ * none, or fewer bits) are a reason to copy: the packet then starts at the target's initial offset.
+ */
 LOOM_INLINE enum loom_forwarding loom_forward_how(
     const struct loom_rxring *rx, const struct loom_txring *tx)
 {
-	return rx->region == tx->region ? LOOM_FORWARD_SWAP : LOOM_FORWARD_COPY;
+	return rx->region == tx->region && !(rx->offset_mask & ~tx->offset_mask)
+		   ? LOOM_FORWARD_SWAP
+		   : LOOM_FORWARD_COPY;
 }
 
 /**

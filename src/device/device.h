@@ -6,7 +6,8 @@
  *
  * Life: open → control (REGISTER binds it to a port) → map → syncs and polls → close.
  * Threads: control, map, poll and close of one device by one thread at a time; a ring's sync by one
- * thread at a time, different rings at the same time.
+ * thread at a time, different rings at the same time. SYNC_KLOOP_START keeps its thread inside control
+ * until SYNC_KLOOP_STOP, and neither of the two excludes any other call.
  */
 #ifndef DEVICE_DEVICE_H
 #define DEVICE_DEVICE_H
@@ -70,6 +71,11 @@ struct device_ops {
 	    struct device *device, void *at, size_t len, int prot, int flags, off_t offset);
 	/** A descriptor that is readable when there is news; see loom_port_fd(). */
 	int (*fd)(struct device *device);
+	/**
+	 * Another device on the same port and in the same memory, bound as reg says: REGISTER's answer is
+	 * written back to it.
+	 */
+	int (*sibling)(struct device *device, struct nmreq_register *reg, struct device **out);
 	/** Fill in device, kind, mode, zero_copy and region of a bound device; add to tried. */
 	void (*describe)(const struct device *device, struct loom_info *info);
 	void (*close)(struct device *device);

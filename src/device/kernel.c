@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "../os/os.h"
 
 /* Ports of one region share one mapping, so that buffers can be swapped between them. */
 struct mapping {
@@ -28,11 +29,14 @@ struct kernel_ring {
 	struct kernel *kernel;
 	bool tx;
 	uint32_t head, tail; /* as of the last sync */
+	bool full;           /* a TX ring that the port's descriptor is waiting for */
 };
 
 struct kernel {
 	struct device device; /* first */
 	int fd;
+	int pollset; /* -1 until loom_port_fd() */
+	unsigned num_full;
 	struct nmreq_header header; /* as it was registered */
 	struct nmreq_register reg;
 	struct mapping *mapping;
@@ -107,12 +111,32 @@ static void mapping_put(struct mapping *mapping)
 
 /* ---- syncs ---- */
 
-static bool head_is_owned(const struct kernel_ring *ring)
+/* The ioctl says 0 whatever the ring looks like: what the module will find is found here first. */
+static bool in_order(const struct kernel_ring *ring, uint32_t head, uint32_t cur)
 {
-	uint32_t head = ring->common.ring->head, n = ring->common.ring->num_slots;
+	uint32_t n = ring->common.ring->num_slots;
+	uint32_t owned = loom_ring_distance(ring->head, ring->tail, n);
 
-	return head < n && loom_ring_distance(ring->head, head, n) <=
-			       loom_ring_distance(ring->head, ring->tail, n);
+	return head < n && cur < n &&
+	       loom_ring_distance(ring->head, head, n) <= loom_ring_distance(ring->head, cur, n) &&
+	       loom_ring_distance(ring->head, cur, n) <= owned;
+}
+
+/*
+ * loom_port_fd() is waited on for reading alone, and says nothing of room that is there all the time: only
+ * while a TX ring has none, room makes it readable, too.
+ */
+static void watch_room(struct kernel_ring *ring)
+{
+	struct kernel *kernel = ring->kernel;
+	bool full = ring->tx && ring->head == ring->tail;
+
+	if (kernel->pollset < 0 || ring->full == full)
+		return;
+	ring->full = full;
+	kernel->num_full += full ? 1u : -1u;
+	os_pollset_change(
+	    kernel->pollset, kernel->fd, kernel->num_full ? POLLIN | POLLOUT : POLLIN);
 }
 
 /* After a sync: TX packets are those that head passed over, RX packets those that tail did. */
@@ -127,26 +151,31 @@ static void account(struct kernel_ring *ring)
 	ring->common.fragments = loom_counters(ring->common.ring)->fragments;
 	ring->head = user->head;
 	ring->tail = user->tail;
+	watch_room(ring);
 }
 
 static int kernel_ring_sync(struct loom_sync *sync)
 {
 	struct kernel_ring *ring = (struct kernel_ring *)(void *)sync;
 	struct kernel *kernel = ring->kernel;
-	uint32_t head = ring->common.ring->head;
-	bool owned = head_is_owned(ring);
+	struct netmap_ring *user = ring->common.ring;
+	uint32_t head = user->head, cur = user->cur;
+	bool accepted = in_order(ring, head, cur);
 
 	if (ioctl(kernel->fd, ring->tx ? NIOCTXSYNC : NIOCRXSYNC, NULL) != 0)
 		return error_set(errno == ENXIO ? -ENETDOWN : -errno,
 		    "port \"%s\": %s sync failed: %s", kernel->header.nr_name,
 		    ring->tx ? "TX" : "RX", strerror(errno));
-	if (!owned)
-		return error_set(-EINVAL,
-		    "port \"%s\": head %u is not within the slots that the program owns; nothing "
-		    "was moved",
-		    kernel->header.nr_name, head);
-	account(ring);
-	return 0;
+	if (accepted) {
+		account(ring);
+		return 0;
+	}
+	ring->head = user->head; /* the module starts from here, too: put back, or believed */
+	ring->tail = user->tail;
+	return error_set(-EINVAL,
+	    "port \"%s\": %s ring %u: head %u and cur %u are not within the slots that the program "
+	    "owns; nothing was moved",
+	    kernel->header.nr_name, ring->tx ? "TX" : "RX", user->ringid, head, cur);
 }
 
 static int kernel_sync(struct device *device, bool tx)
@@ -221,9 +250,30 @@ static struct device_ring *kernel_ring(struct device *device, bool tx, unsigned 
 	return ring->common.ring ? &ring->common : NULL;
 }
 
+static int pollset_make(struct kernel *kernel)
+{
+	int set = os_pollset_create();
+	int err = set < 0 ? set : os_pollset_add(set, kernel->fd, POLLIN);
+
+	if (!err)
+		kernel->pollset = set;
+	else if (set >= 0)
+		close(set);
+	return err;
+}
+
 static int kernel_fd(struct device *device)
 {
-	return kernel_of(device)->fd;
+	struct kernel *kernel = kernel_of(device);
+	int err = kernel->pollset < 0 ? pollset_make(kernel) : 0;
+
+	if (err)
+		return error_set(err, "cannot make a descriptor to wait on for \"%s\": %s",
+		    kernel->header.nr_name, strerror(-err));
+	for (unsigned i = 0; i < kernel->num_tx; i++)
+		if (kernel->rings[i].common.ring)
+			watch_room(&kernel->rings[i]);
+	return kernel->pollset;
 }
 
 static void kernel_describe(const struct device *device, struct loom_info *info)
@@ -244,23 +294,13 @@ static void kernel_close(struct device *device)
 
 	if (kernel->mapping)
 		mapping_put(kernel->mapping);
+	if (kernel->pollset >= 0)
+		close(kernel->pollset);
 	if (kernel->fd >= 0)
 		close(kernel->fd);
 	free(kernel->rings);
 	free(kernel);
 }
-
-static const struct device_ops kernel_ops = {
-    .name = "kernel",
-    .control = kernel_control,
-    .map = kernel_map,
-    .ring = kernel_ring,
-    .sync = kernel_sync,
-    .poll = kernel_poll,
-    .fd = kernel_fd,
-    .describe = kernel_describe,
-    .close = kernel_close,
-};
 
 /* ---- opening ---- */
 
@@ -296,6 +336,40 @@ static int rings_attach(struct kernel *kernel)
 	return 0;
 }
 
+static int kernel_sibling(struct device *device, struct nmreq_register *reg, struct device **out)
+{
+	const struct kernel *kernel = kernel_of(device);
+	struct nmreq_header header = kernel->header;
+	struct device *sibling;
+	int err;
+
+	header.nr_options = 0;
+	header.nr_body = (uint64_t)(uintptr_t)reg;
+	err = kernel_open(&header, &sibling);
+	if (err)
+		return err;
+	if (kernel_of(sibling)->mapping == kernel->mapping) {
+		*out = sibling;
+		return 0;
+	}
+	kernel_close(sibling);
+	return error_set(-EPROTO, "%s puts another descriptor of \"%s\" into memory %u, not %u",
+	    NETMAP_DEVICE_NAME, header.nr_name, reg->nr_mem_id, kernel->reg.nr_mem_id);
+}
+
+static const struct device_ops kernel_ops = {
+    .name = "kernel",
+    .control = kernel_control,
+    .map = kernel_map,
+    .ring = kernel_ring,
+    .sync = kernel_sync,
+    .poll = kernel_poll,
+    .fd = kernel_fd,
+    .sibling = kernel_sibling,
+    .describe = kernel_describe,
+    .close = kernel_close,
+};
+
 int kernel_open(struct nmreq_header *header, struct device **out)
 {
 	struct kernel *kernel = calloc(1, sizeof *kernel);
@@ -304,6 +378,7 @@ int kernel_open(struct nmreq_header *header, struct device **out)
 	if (!kernel)
 		return error_set(-ENOMEM, "out of memory for \"%s\"", header->nr_name);
 	kernel->device.ops = &kernel_ops;
+	kernel->pollset = -1;
 	kernel->fd = kernel_bind(header);
 	err = kernel->fd < 0 ? kernel->fd : 0;
 	if (!err) {

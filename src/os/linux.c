@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -32,9 +33,23 @@ int os_memory_create(const char *label, size_t size)
 	return err;
 }
 
+int os_memory_reopen(int fd)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 int os_memory_map(int fd, size_t size, void **out)
 {
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return os_memory_map_from(fd, size, 0, out);
+}
+
+int os_memory_map_from(int fd, size_t size, off_t offset, void **out)
+{
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 
 	if (base == MAP_FAILED)
 		return -errno;
@@ -190,6 +205,20 @@ bool os_wake_drain(int fd)
 	return n > 0;
 }
 
+/* What an eventfd has in common with no file of a name, socket or pipe: an inode without a type. */
+int os_wake_adopt(int fd)
+{
+	struct stat status;
+	int own;
+
+	if (fstat(fd, &status) != 0)
+		return -errno;
+	if (status.st_mode & S_IFMT)
+		return -EINVAL;
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return own < 0 ? -errno : own;
+}
+
 int os_pollset_create(void)
 {
 	int fd = epoll_create1(EPOLL_CLOEXEC);
@@ -216,4 +245,27 @@ int os_pollset_add(int set, int fd, short events)
 int os_pollset_change(int set, int fd, short events)
 {
 	return pollset_control(set, EPOLL_CTL_MOD, fd, events);
+}
+
+int os_pollset_add_edge(int set, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
+
+	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+void os_pollset_take(int set)
+{
+	struct epoll_event events[64];
+
+	while (epoll_wait(set, events, 64, 0) == 64)
+		;
+}
+
+int os_sleep(struct pollfd *fds, unsigned n, uint64_t timeout_ns, const sigset_t *signals)
+{
+	const struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000u),
+	    .tv_nsec = (long)(timeout_ns % 1000000000u)};
+
+	return ppoll(fds, n, timeout_ns == UINT64_MAX ? NULL : &timeout, signals) < 0 ? -errno : 0;
 }

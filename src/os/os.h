@@ -7,11 +7,14 @@
 #ifndef OS_OS_H
 #define OS_OS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/time.h>
 #include <sys/types.h>
+
+struct pollfd;
 
 /* ---- memory ---- */
 
@@ -20,8 +23,12 @@ size_t os_page_size(void);
 /** Anonymous shared memory of size bytes, zeroed, close-on-exec; a descriptor to map. */
 int os_memory_create(const char *label, size_t size);
 
-/** Map size bytes of fd, read and write, shared, anywhere. */
+/** A descriptor of the same memory that has locks of its own; needs /proc. */
+int os_memory_reopen(int fd);
+
+/** Map size bytes of fd, read and write, shared, anywhere; from its beginning or a page further on. */
 int os_memory_map(int fd, size_t size, void **out);
+int os_memory_map_from(int fd, size_t size, off_t offset, void **out);
 
 /** Replace the pages at `at` (page-aligned, inside a mapping of ours) by those of fd at offset. */
 int os_memory_overlay(void *at, size_t size, int fd, off_t offset);
@@ -61,10 +68,27 @@ int os_wake_open(int dirfd, const char *name); /* by name, created if missing */
 void os_wake_signal(int fd);                   /* never blocks; any number of signals is one */
 bool os_wake_drain(int fd);                    /* true if it had been signalled */
 
+/**
+ * A descriptor of our own for a wakeup that a program made: 0 or more; -EBADF there is none, -EINVAL
+ * it is something else.
+ */
+int os_wake_adopt(int fd);
+
 /* ---- one descriptor that is readable when any of several is ---- */
 
 int os_pollset_create(void);
 int os_pollset_add(int set, int fd, short events);
 int os_pollset_change(int set, int fd, short events);
+/** Readable once for every signal, whether or not somebody reads fd; until os_pollset_take(). */
+int os_pollset_add_edge(int set, int fd);
+void os_pollset_take(int set);
+
+/* ---- sleeping ---- */
+
+/**
+ * Until a descriptor is ready, the time is over or a signal handler ran; signals are those held back
+ * meanwhile. UINT64_MAX: for ever. 0, or a negative errno.
+ */
+int os_sleep(struct pollfd *fds, unsigned n, uint64_t timeout_ns, const sigset_t *signals);
 
 #endif

@@ -62,10 +62,7 @@ static int config_check(const char *name, struct loom_config *config)
 
 static int name_check(const char *text, const struct name *name)
 {
-	const char *part = name->share[0]         ? "@share"
-			   : name->extmem.present ? "@extmem"
-			   : name->offset.present ? "@offset"
-						  : NULL;
+	const char *part = name->share[0] ? "@share" : name->extmem.present ? "@extmem" : NULL;
 
 	if (!part)
 		return 0;
@@ -91,6 +88,21 @@ static void request_complete(struct nmreq_register *reg, const struct loom_confi
 	reg->nr_flags |= config->flags;
 }
 
+/* The option that asks for offsets; false: nobody does. */
+static bool offsets_wanted(
+    struct nmreq_opt_offsets *out, const struct name *name, const struct loom_config *config)
+{
+	uint32_t initial = name->offset.present ? name->offset.initial : config->offset;
+
+	*out = (struct nmreq_opt_offsets){
+	    .nro_opt = {.nro_reqtype = NETMAP_REQ_OPT_OFFSETS, .nro_size = sizeof *out},
+	    .nro_max_offset = config->offset_max > initial ? config->offset_max : initial,
+	    .nro_initial_offset = initial,
+	    .nro_offset_bits = name->offset.bits,
+	};
+	return name->offset.present || out->nro_max_offset > 0;
+}
+
 /* Kinds that only one device knows decide; otherwise the configuration, or the environment, does. */
 static enum loom_device device_wanted(const struct name *name, const struct loom_config *config)
 {
@@ -114,6 +126,7 @@ static int open_device(struct loom_port *port, const char *text, const struct lo
 	    .buffer_size = config->buffer_size,
 	    .spin_us = config->spin_us,
 	    .directory = config->directory};
+	struct nmreq_opt_offsets offsets;
 	struct nmreq_header header;
 	struct name_error error;
 	struct name name;
@@ -130,9 +143,27 @@ static int open_device(struct loom_port *port, const char *text, const struct lo
 	if (port->reg.nr_tx_slots == 1 || port->reg.nr_rx_slots == 1)
 		return error_set(
 		    -EINVAL, "port \"%s\": slots must be 2 or more: one always stays empty", text);
+	if (offsets_wanted(&offsets, &name, config))
+		header.nr_options = (uint64_t)(uintptr_t)&offsets;
+	port->offset = (uint32_t)offsets.nro_initial_offset;
 	snprintf(port->name, sizeof port->name, "%s", name.device);
 	return device_choose(device_wanted(&name, config), &header, &soft, port->tried,
 	    sizeof port->tried, &port->device);
+}
+
+int port_finish(struct loom_port *port)
+{
+	int err = port->device->ops->map(port->device, &port->map);
+
+	if (!err && port->offset >= port->map.buf_size)
+		err = error_set(-EINVAL,
+		    "port \"%s\": an offset of %u leaves no room in buffers of %u bytes",
+		    port->name, port->offset, port->map.buf_size);
+	if (err)
+		port->device->ops->close(port->device);
+	else
+		port->id = port_id_take();
+	return err;
 }
 
 int loom_open(const char *name, const struct loom_config *config, struct loom_port **out)
@@ -153,16 +184,12 @@ int loom_open(const char *name, const struct loom_config *config, struct loom_po
 	if (!port)
 		return error_set(-ENOMEM, "out of memory for port \"%s\"", name);
 	err = open_device(port, name, &checked);
-	if (!err) {
-		err = port->device->ops->map(port->device, &port->map);
-		if (err)
-			port->device->ops->close(port->device);
-	}
+	if (!err)
+		err = port_finish(port);
 	if (err) {
 		free(port);
 		return err;
 	}
-	port->id = port_id_take();
 	*out = port;
 	return 0;
 }
@@ -173,5 +200,6 @@ void loom_close(struct loom_port *port)
 		return;
 	port->device->ops->close(port->device);
 	port_id_give(port->id);
+	lending_end(port);
 	free(port);
 }

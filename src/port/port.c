@@ -58,7 +58,7 @@ static struct device_ring *ring_at(const struct loom_port *port, bool tx, unsign
 	return port->device->ops->ring(port->device, tx, index);
 }
 
-static int ring_get(const struct loom_port *port, bool tx, unsigned index, struct device_ring **out)
+int port_ring(const struct loom_port *port, bool tx, unsigned index, struct device_ring **out)
 {
 	unsigned n = port_rings(port, tx);
 
@@ -70,27 +70,32 @@ static int ring_get(const struct loom_port *port, bool tx, unsigned index, struc
 		return error_set(-EINVAL,
 		    "%s ring %u of port \"%s\" is not bound: the name's mode or flags leave it out",
 		    tx ? "TX" : "RX", index, port->name);
-	return 0;
+	return lending_check_ring(port, tx, index);
 }
 
 int loom_tx(struct loom_port *port, unsigned index, struct loom_txring *out)
 {
 	struct device_ring *ring;
-	int err = ring_get(port, true, index, &ring);
+	int err = port_ring(port, true, index, &ring);
 
 	if (err)
 		return err;
 	*out = (struct loom_txring){
 	    .ring = ring->ring,
-	    .buffers = port->map.buffers + (size_t)LOOM_FIRST_BUFFER * port->map.buf_size,
+	    .buffers =
+		port->map.buffers + (size_t)LOOM_FIRST_BUFFER * port->map.buf_size + port->offset,
 	    .num_slots = ring->ring->num_slots,
 	    .buf_size = port->map.buf_size,
 	    .num_bufs = port->map.num_bufs - LOOM_FIRST_BUFFER,
-	    .frame_max = port->map.buf_size,
+	    .frame_max = port->map.buf_size - port->offset,
 	    .sync = &ring->sync,
 	    .region = port->map.region,
 	    .id = port->id,
+	    .all_bufs = port->map.num_bufs - LOOM_FIRST_BUFFER,
+	    .offset_mask = ring->ring->offset_mask,
 	};
+	if (out->offset_mask)
+		out->num_bufs = 0; /* every slot is looked at out of line */
 	return 0;
 }
 
@@ -106,34 +111,36 @@ static uint64_t bits_from(uint32_t least)
 /*
  * The bits no ordinary slot has: an index or a length at or above the largest power of two that the region
  * and the buffers hold, and the flags that need a decision. Such a slot may still be right; it is
- * looked at out of line.
+ * looked at out of line. With offsets every slot is, but for an empty packet in the first buffer, which
+ * has nothing to find.
  */
-static uint64_t unusual_bits(const struct device_map *map)
+static uint64_t unusual_bits(const struct device_map *map, uint64_t offset_mask)
 {
 	uint64_t index = bits_from(map->num_bufs - LOOM_FIRST_BUFFER) & 0xffffffffu;
 	uint64_t len = bits_from(map->buf_size) & 0xffffu;
 	uint64_t flags = NS_MOREFRAG | NS_INDIRECT;
 
-	return index | len << 32 | flags << 48;
+	return offset_mask ? UINT64_MAX : index | len << 32 | flags << 48;
 }
 
 int loom_rx(struct loom_port *port, unsigned index, struct loom_rxring *out)
 {
 	struct device_ring *ring;
-	int err = ring_get(port, false, index, &ring);
+	int err = port_ring(port, false, index, &ring);
 
 	if (err)
 		return err;
 	*out = (struct loom_rxring){
 	    .ring = ring->ring,
 	    .buffers = port->map.buffers + (size_t)LOOM_FIRST_BUFFER * port->map.buf_size,
-	    .unusual = unusual_bits(&port->map),
+	    .unusual = unusual_bits(&port->map, ring->ring->offset_mask),
 	    .num_slots = ring->ring->num_slots,
 	    .buf_size = port->map.buf_size,
 	    .num_bufs = port->map.num_bufs - LOOM_FIRST_BUFFER,
 	    .sync = &ring->sync,
 	    .region = port->map.region,
 	    .id = port->id,
+	    .offset_mask = ring->ring->offset_mask,
 	};
 	return 0;
 }
@@ -157,6 +164,9 @@ int loom_port_wait(struct loom_port *port, int events, int timeout_ms)
 	if (!wanted || events & ~(LOOM_RX | LOOM_TX))
 		return error_set(-EINVAL,
 		    "port \"%s\": events to wait for are LOOM_RX, LOOM_TX or both", port->name);
+	found = lending_check(port);
+	if (found)
+		return found;
 	cur_follow(port, true);
 	cur_follow(port, false);
 	found = port->device->ops->poll(port->device, wanted, timeout_ms);
@@ -168,7 +178,9 @@ int loom_port_wait(struct loom_port *port, int events, int timeout_ms)
 
 int loom_port_fd(struct loom_port *port)
 {
-	return port->device->ops->fd(port->device);
+	int err = lending_check(port);
+
+	return err ? err : port->device->ops->fd(port->device);
 }
 
 int loom_port_info(const struct loom_port *port, struct loom_info *out)
@@ -188,7 +200,7 @@ int loom_port_info(const struct loom_port *port, struct loom_info *out)
 	out->rx_slots = reg->nr_rx_slots;
 	out->buffer_size = port->map.buf_size;
 	out->max_payload =
-	    port->map.buf_size *
+	    (port->map.buf_size - port->offset) *
 	    (out->tx_slots - 1 < NETMAP_MAX_FRAGS ? out->tx_slots - 1 : NETMAP_MAX_FRAGS);
 	out->extra_buffers = reg->nr_extra_bufs;
 	return 0;

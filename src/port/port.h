@@ -11,8 +11,30 @@ struct loom_port {
 	struct nmreq_register reg; /* as the device answered */
 	char name[64];             /* as given to the device */
 	char tried[512];
-	uint32_t id; /* of its handles, for debug builds */
+	uint32_t offset; /* where packets start in their buffers, unless slots say otherwise */
+	uint32_t id;     /* of its handles, for debug builds */
+	struct lending *lends;   /* rings that have ports of their own; NULL: never any */
+	struct lending *borrows; /* … and this is one of them: */
+	unsigned borrowed_index; /* its rings' index */
+	bool borrowed_tx, borrowed_rx;
 };
+
+/** A bound ring by its index; -EINVAL with the reason if there is none. */
+int port_ring(const struct loom_port *port, bool tx, unsigned index, struct device_ring **out);
+
+/** The map of an opened device, and an id; on failure the device is closed. */
+int port_finish(struct loom_port *port);
+
+/* lending.c */
+
+/** Whether the ring has been opened by itself; -EBUSY with a message, or 0. */
+int lending_check_ring(const struct loom_port *port, bool tx, unsigned index);
+
+/** The same of any ring, before all are touched. */
+int lending_check(const struct loom_port *port);
+
+/** The port is closed: what it borrowed goes back. */
+void lending_end(struct loom_port *port);
 
 /** All rings of a direction, host rings included. */
 unsigned port_rings(const struct loom_port *port, bool tx);

@@ -18,12 +18,36 @@ static void count_drop(struct loom_sync *sync, enum loom_drop reason)
 	ring->stats.drops[reason]++;
 }
 
+static void slot_offset_set(struct netmap_slot *slot, uint64_t mask, uint64_t offset)
+{
+	if ((slot->ptr & mask) != offset)
+		slot->ptr = (slot->ptr & ~mask) | offset;
+}
+
 /* ---- TX ---- */
 
-static bool tx_slot_usable(const struct loom_txring *tx, uint32_t at, uint32_t *index)
+/*
+ * The buffer of a free slot, from LOOM_FIRST_BUFFER on; its packet will start at the port's initial offset,
+ * whatever the slot said.
+ */
+static uint32_t tx_slot_open(const struct loom_txring *tx, uint32_t at)
 {
-	*index = __atomic_load_n(&tx->ring->slot[at].buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
-	return *index < tx->num_bufs;
+	struct netmap_slot *slot = &tx->ring->slot[at];
+	uint32_t index = __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
+
+	if (index >= tx->all_bufs)
+		return LOOM_NO_BUFFER;
+	if (tx->offset_mask)
+		slot_offset_set(slot, tx->offset_mask, tx->buf_size - tx->frame_max);
+	return index;
+}
+
+/* Where its packet goes; NULL: the slot has no buffer. */
+static uint8_t *tx_slot_data(const struct loom_txring *tx, uint32_t at)
+{
+	uint32_t index = tx_slot_open(tx, at);
+
+	return index == LOOM_NO_BUFFER ? NULL : tx->buffers + index * tx->buf_size;
 }
 
 /*
@@ -47,10 +71,10 @@ static void tx_pass_over(const struct loom_txring *tx, uint32_t bad)
 /* Whether the next n free slots all have buffers; if not, one that has none is passed over. */
 static bool tx_slots_usable(const struct loom_txring *tx, uint32_t n)
 {
-	uint32_t at = tx->ring->head, index;
+	uint32_t at = tx->ring->head;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (!tx_slot_usable(tx, at, &index)) {
+		if (tx_slot_open(tx, at) == LOOM_NO_BUFFER) {
 			tx_pass_over(tx, at);
 			return false;
 		}
@@ -67,10 +91,10 @@ static void tx_write(const struct loom_txring *tx, const uint8_t *data, size_t l
 	loom_counters(tx->ring)->bytes += len;
 	for (uint32_t i = 0; i < n; i++) {
 		size_t part = len < tx->frame_max ? len : tx->frame_max;
-		uint32_t index = 0;
+		uint8_t *to = tx_slot_data(tx, at);
 
-		if (tx_slot_usable(tx, at, &index))
-			memcpy(tx->buffers + index * tx->buf_size, data, part);
+		if (to)
+			memcpy(to, data, part);
 		loom_slot_set(&tx->ring->slot[at], (uint16_t)part, i + 1 < n ? NS_MOREFRAG : 0);
 		data += part;
 		len -= part;
@@ -103,10 +127,42 @@ int loom_send_unusual(struct loom_txring ring, const void *data, size_t len)
 	return 1;
 }
 
-/* What head and tail offer starts with a bad slot: pass over it. */
-void loom_tx_pass_over(struct loom_txring ring)
+/*
+ * The first free slot that has a buffer becomes the ring's head, those before it are passed over. Its
+ * buffer; LOOM_NO_BUFFER: there is none.
+ */
+uint32_t loom_tx_slot_unusual(struct loom_txring ring)
 {
-	tx_pass_over(&ring, ring.ring->head);
+	const struct loom_txring *tx = &ring;
+
+	while (tx->ring->head != tx->ring->tail) {
+		uint32_t index = tx_slot_open(tx, tx->ring->head);
+
+		if (index != LOOM_NO_BUFFER)
+			return index;
+		tx_pass_over(tx, tx->ring->head);
+	}
+	return LOOM_NO_BUFFER;
+}
+
+/* Frames for up to n free slots in a row that have buffers, from the first such slot on. */
+unsigned loom_reserve_unusual(struct loom_txring ring, struct loom_frame *frames, unsigned n)
+{
+	const struct loom_txring *tx = &ring;
+	unsigned got = 0;
+	uint32_t at;
+
+	if (loom_tx_slot_unusual(ring) == LOOM_NO_BUFFER)
+		return 0;
+	for (at = tx->ring->head; got < n && at != tx->ring->tail; got++) {
+		uint8_t *data = tx_slot_data(tx, at);
+
+		if (!data)
+			break;
+		frames[got] = (struct loom_frame){.data = data, .cap = tx->frame_max};
+		at = loom_ring_next(at, tx->num_slots);
+	}
+	return got;
 }
 
 int loom_put_refused(uint32_t len, uint32_t cap)
@@ -139,14 +195,15 @@ static bool rx_slot_usable(
     const struct loom_rxring *rx, const struct netmap_slot *slot, struct loom_frame *frame)
 {
 	uint64_t word = loom_slot_word(slot);
+	uint64_t offset = __atomic_load_n(&slot->ptr, __ATOMIC_RELAXED) & rx->offset_mask;
 	uint32_t index = (uint32_t)word - LOOM_FIRST_BUFFER;
 
 	frame->len = (uint16_t)(word >> 32);
 	frame->flags = (uint16_t)(word >> 48);
-	if (index >= rx->num_bufs || frame->len > rx->buf_size)
+	if (index >= rx->num_bufs || offset >= rx->buf_size || frame->len > rx->buf_size - offset)
 		return false;
-	frame->data = rx->buffers + index * rx->buf_size;
-	frame->cap = (uint32_t)rx->buf_size;
+	frame->data = rx->buffers + index * rx->buf_size + offset;
+	frame->cap = (uint32_t)(rx->buf_size - offset);
 	return true;
 }
 
@@ -268,8 +325,9 @@ ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, siz
 /* ---- forward ---- */
 
 /*
- * Exchange the buffers of the n slots at both heads. A peer may change an index after it was looked
- * at: whoever uses the slot next checks it again.
+ * Exchange the buffers of the n slots at both heads. A packet keeps its offset, and so does the RX slot,
+ * for what comes next. A peer may change an index after it was looked at: whoever uses the slot next
+ * checks it again.
  */
 static void swap_packet(const struct loom_rxring *rx, const struct loom_txring *tx, uint32_t n)
 {
@@ -283,6 +341,8 @@ static void swap_packet(const struct loom_rxring *rx, const struct loom_txring *
 
 		out->buf_idx = (uint32_t)word;
 		in->buf_idx = spare;
+		if (tx->offset_mask)
+			slot_offset_set(out, tx->offset_mask, in->ptr & rx->offset_mask);
 		loom_slot_set(out, (uint16_t)(word >> 32), more);
 		out->flags |= NS_BUF_CHANGED;
 		in->flags |= NS_BUF_CHANGED;
@@ -317,14 +377,16 @@ static void writer_append(struct tx_writer *writer, const uint8_t *data, uint32_
 	const struct loom_txring *tx = writer->tx;
 
 	while (len > 0) {
-		uint32_t room, part, index;
+		uint32_t room, part;
+		uint8_t *to;
 
 		if (writer->filled == tx->frame_max)
 			writer_finish_slot(writer, NS_MOREFRAG);
 		room = tx->frame_max - writer->filled;
 		part = len < room ? len : room;
-		if (tx_slot_usable(tx, writer->at, &index))
-			memcpy(tx->buffers + index * tx->buf_size + writer->filled, data, part);
+		to = tx_slot_data(tx, writer->at);
+		if (to)
+			memcpy(to + writer->filled, data, part);
 		writer->filled += part;
 		data += part;
 		len -= part;

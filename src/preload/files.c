@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <string.h>
 #include <sys/eventfd.h>
 
+#include "path.h"
 #include "real.h"
 #include "table.h"
 
@@ -14,12 +14,6 @@
 #endif
 
 /* ---- open ---- */
-
-/* A program may pass NULL: the kernel says EFAULT to it. */
-static bool is_netmap(const char *path)
-{
-	return path && strcmp(path, NETMAP_DEVICE_NAME) == 0;
-}
 
 static struct handle *device_new(void)
 {
@@ -73,7 +67,7 @@ static mode_t mode_argument(int flags, va_list list)
 		mode_t mode;                                                                       \
 		va_list list;                                                                      \
                                                                                                    \
-		if (is_netmap(path))                                                               \
+		if (path_is_netmap(path))                                                          \
 			return open_netmap(flags);                                                 \
 		va_start(list, flags);                                                             \
 		mode = mode_argument(flags, list);                                                 \
@@ -87,7 +81,7 @@ static mode_t mode_argument(int flags, va_list list)
 		mode_t mode;                                                                       \
 		va_list list;                                                                      \
                                                                                                    \
-		if (is_netmap(path))                                                               \
+		if (path_is_netmap(path))                                                          \
 			return open_netmap(flags);                                                 \
 		va_start(list, flags);                                                             \
 		mode = mode_argument(flags, list);                                                 \

@@ -82,6 +82,7 @@ static void fork_child(void)
 	process = getpid();
 	for (struct handle *h = all; h; h = h->next) {
 		h->owner = 0;
+		h->looping = 0;
 		if (h->interests)
 			interests_after_fork(h->interests);
 	}
@@ -157,11 +158,10 @@ static bool close_device(struct handle *h)
 
 	guard_enter(&guard);
 	if (!handle_enter(h)) {
-		h->doomed = true;
+		__atomic_store_n(&h->doomed, true, __ATOMIC_RELAXED);
 		guard_leave(&guard);
 		return false;
 	}
-	h->doomed = false;
 	h->device->ops->close(h->device);
 	h->device = NULL;
 	handle_release(h);
@@ -238,14 +238,40 @@ void handle_enter_shared(struct handle *h, uintptr_t self)
 		wait_for_owner(round);
 		owner = 0;
 	}
-	h->cancel_state = cancel_state;
+	h->cancelable = cancel_state == PTHREAD_CANCEL_ENABLE;
 }
 
 /* A sync loop runs inside its START until another thread sends STOP, so these two exclude nobody. */
-static bool is_sync_loop(const struct nmreq_header *header)
+static int sync_loop_control(struct handle *handle, struct nmreq_header *header)
 {
-	return header->nr_reqtype == NETMAP_REQ_SYNC_KLOOP_START ||
-	       header->nr_reqtype == NETMAP_REQ_SYNC_KLOOP_STOP;
+	int err;
+
+	preload_inside++;
+	err = handle->device->ops->control(handle->device, header);
+	preload_inside--;
+	return err;
+}
+
+/* Pairs with handle_forget_descriptor(): it sees that we loop, or we see that nothing is left. */
+static int sync_loop_start(struct handle *handle, struct nmreq_header *header)
+{
+	int err = -EBADF;
+
+	__atomic_add_fetch(&handle->looping, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&handle->descriptors, __ATOMIC_SEQ_CST) > 0)
+		err = sync_loop_control(handle, header);
+	__atomic_sub_fetch(&handle->looping, 1, __ATOMIC_SEQ_CST);
+	return err;
+}
+
+void handle_forget_descriptor(struct handle *handle)
+{
+	struct nmreq_header stop = {
+	    .nr_version = NETMAP_API, .nr_reqtype = NETMAP_REQ_SYNC_KLOOP_STOP};
+
+	if (__atomic_sub_fetch(&handle->descriptors, 1, __ATOMIC_SEQ_CST) == 0 &&
+	    __atomic_load_n(&handle->looping, __ATOMIC_SEQ_CST) > 0)
+		sync_loop_control(handle, &stop);
 }
 
 int handle_control(struct handle *handle, struct nmreq_header *header)
@@ -253,12 +279,10 @@ int handle_control(struct handle *handle, struct nmreq_header *header)
 	struct guard guard;
 	int err = -EBUSY;
 
-	if (is_sync_loop(header)) {
-		preload_inside++;
-		err = handle->device->ops->control(handle->device, header);
-		preload_inside--;
-		return err;
-	}
+	if (header->nr_reqtype == NETMAP_REQ_SYNC_KLOOP_START)
+		return sync_loop_start(handle, header);
+	if (header->nr_reqtype == NETMAP_REQ_SYNC_KLOOP_STOP)
+		return sync_loop_control(handle, header);
 	guard_enter(&guard);
 	if (handle_enter(handle)) {
 		err = handle->device->ops->control(handle->device, header);

@@ -28,8 +28,9 @@ struct handle {
 	uint32_t references;
 	uint32_t descriptors; /* how many of the references are descriptors */
 	uint32_t generation;
+	uint32_t looping;            /* HANDLE_DEVICE: threads inside SYNC_KLOOP_START */
 	uintptr_t owner;             /* the thread that is inside the device, 0: none */
-	int cancel_state;            /* the owner's; -1: it was alone */
+	bool cancelable;             /* the owner is so again when it leaves */
 	bool doomed;                 /* given up by a signal handler that interrupted the owner */
 	bool mixed;                  /* HANDLE_EPOLL: the kernel's part may hold something, */
 	bool turn;                   /* … whose turn it is where there is room for one event, */
@@ -106,6 +107,9 @@ void handle_put(struct handle *handle);
 
 struct handle_id handle_id(struct handle *handle);
 
+/** One descriptor less. Nobody could stop a sync loop any more after the last one: it ends with it. */
+void handle_forget_descriptor(struct handle *handle);
+
 /**
  * Whether the handle is there and has a descriptor. Takes a reference into *out, or sets it to NULL; a
  * handle that has none may come with a reference too, to be put like any other.
@@ -129,8 +133,8 @@ static inline bool handle_enter(struct handle *h)
 
 	if (__atomic_load_n(&h->owner, __ATOMIC_RELAXED) == self)
 		return false;
-	if (preload_alone()) {
-		h->cancel_state = -1;
+	if (__builtin_expect(preload_alone(), 1)) {
+		h->cancelable = false; /* by whom? */
 		__atomic_store_n(&h->owner, self, __ATOMIC_RELAXED);
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	} else {
@@ -142,20 +146,25 @@ static inline bool handle_enter(struct handle *h)
 
 static inline void handle_release(struct handle *h)
 {
-	int cancel_state = h->cancel_state, unneeded;
+	bool cancelable = h->cancelable;
+	int unneeded;
 
 	preload_inside--;
 	__atomic_store_n(&h->owner, 0, __ATOMIC_RELEASE);
-	if (cancel_state >= 0)
-		pthread_setcancelstate(cancel_state, &unneeded);
+	if (__builtin_expect(cancelable, 0))
+		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &unneeded);
 }
 
+/*
+ * A handler that interrupts the owner up to here gives the device up, later ones enter it themselves:
+ * only now it is known whether it was given up, and whoever takes the mark destroys it.
+ */
 static inline void handle_leave(struct handle *h)
 {
-	bool doomed = h->doomed;
-
 	handle_release(h);
-	if (__builtin_expect(doomed, 0))
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (__builtin_expect(__atomic_load_n(&h->doomed, __ATOMIC_RELAXED), 0) &&
+	    __atomic_exchange_n(&h->doomed, false, __ATOMIC_ACQ_REL))
 		handle_destroy(h);
 }
 

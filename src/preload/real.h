@@ -24,6 +24,27 @@
 #define REAL_FUNCTIONS(X)                                                                          \
 	X(int, open, (const char *, int, ...))                                                     \
 	X(int, openat, (int, const char *, int, ...))                                              \
+	X(int, access, (const char *, int))                                                        \
+	X(int, eaccess, (const char *, int))                                                       \
+	X(int, euidaccess, (const char *, int))                                                    \
+	X(int, faccessat, (int, const char *, int, int))                                           \
+	X(int, stat, (const char *, void *))                                                       \
+	X(int, stat64, (const char *, void *))                                                     \
+	X(int, lstat, (const char *, void *))                                                      \
+	X(int, lstat64, (const char *, void *))                                                    \
+	X(int, fstat, (int, void *))                                                               \
+	X(int, fstat64, (int, void *))                                                             \
+	X(int, fstatat, (int, const char *, void *, int))                                          \
+	X(int, fstatat64, (int, const char *, void *, int))                                        \
+	X(int, statx, (int, const char *, int, unsigned, void *))                                  \
+	X(int, __xstat, (int, const char *, void *))                                               \
+	X(int, __xstat64, (int, const char *, void *))                                             \
+	X(int, __lxstat, (int, const char *, void *))                                              \
+	X(int, __lxstat64, (int, const char *, void *))                                            \
+	X(int, __fxstat, (int, int, void *))                                                       \
+	X(int, __fxstat64, (int, int, void *))                                                     \
+	X(int, __fxstatat, (int, int, const char *, void *, int))                                  \
+	X(int, __fxstatat64, (int, int, const char *, void *, int))                                \
 	X(int, close, (int))                                                                       \
 	X(int, close_range, (unsigned, unsigned, int))                                             \
 	X(void, closefrom, (int))                                                                  \

@@ -35,7 +35,7 @@ static void forget(struct handle *h)
 {
 	if (!h)
 		return;
-	__atomic_sub_fetch(&h->descriptors, 1, __ATOMIC_RELEASE);
+	handle_forget_descriptor(h);
 	handle_put(h);
 }
 

@@ -96,7 +96,7 @@ static void guest_free(struct guest *guest)
 static int guest_map(struct guest *guest, const struct port *port)
 {
 	const struct monitor_shape *shape = &guest->memory.shape;
-	int err = monitor_memory_map(guest->fd, &guest->memory);
+	int err = monitor_memory_map(guest->owner->share.dirfd, guest->fd, &guest->memory);
 
 	if (!err && (shape->nic_rings != watch_nic_rings(port) ||
 			shape->host_rings != watch_host_rings(port)))
@@ -118,7 +118,9 @@ static int guest_sinks_make(struct guest *guest)
 		if (err)
 			return err;
 		guest->num_sinks++;
-		monitor_memory_sink(&guest->memory, i, sink);
+		err = monitor_memory_sink(&guest->memory, i, sink);
+		if (err)
+			return err;
 		sink->wake_open = guest_wake_open;
 		sink->was_full = guest_was_full;
 		sink->owner = guest;
@@ -254,7 +256,7 @@ static void owner_free(struct board_owner *owner)
 	if (owner->board)
 		os_memory_unmap(owner->board, os_page_size());
 	pthread_mutex_destroy(&owner->lock);
-	share_close_alone(&owner->share);
+	share_close(&owner->share);
 	free(owner);
 }
 
@@ -277,8 +279,7 @@ void board_open(struct port *port)
 	if (!owner)
 		return;
 	board_key(port->name, 0, key);
-	if (share_open_alone(&owner->share, port->directory[0] ? port->directory : NULL, key, 0) !=
-	    0) {
+	if (share_open(&owner->share, port->directory[0] ? port->directory : NULL, key, 0) != 0) {
 		free(owner);
 		return;
 	}

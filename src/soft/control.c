@@ -4,53 +4,13 @@
  * are the program's memory; each is read once.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "../base/error.h"
 #include "ports/switch_attach.h"
 #include "ports/switch_control.h"
 #include "soft.h"
-
-static void info_fill(const struct port *port, struct nmreq_port_info_get *info)
-{
-	*info = (struct nmreq_port_info_get){
-	    .nr_memsize = port->region->size,
-	    .nr_tx_slots = port->tx_slots,
-	    .nr_rx_slots = port->rx_slots,
-	    .nr_tx_rings = (uint16_t)(port->num_tx - port->host_tx),
-	    .nr_rx_rings = (uint16_t)(port->num_rx - port->host_rx),
-	    .nr_host_tx_rings = (uint16_t)port->host_tx,
-	    .nr_host_rx_rings = (uint16_t)port->host_rx,
-	    .nr_mem_id = (uint16_t)port->region->id,
-	};
-}
-
-/* A port that is not open is opened for the question, as the module does. */
-static int port_info_get(struct nmreq_header *header)
-{
-	struct nmreq_port_info_get *info = (void *)(uintptr_t)header->nr_body;
-	struct port_request request = {
-	    .name = header->nr_name,
-	    .tx_rings = 1,
-	    .rx_rings = 1,
-	    .tx_slots = SOFT_SLOTS_DEFAULT,
-	    .rx_slots = SOFT_SLOTS_DEFAULT,
-	    .buf_size = SOFT_BUF_DEFAULT,
-	    .any_end = true,
-	};
-	char tried[256] = "";
-	struct port *port;
-	int err;
-
-	registry_lock();
-	err = registry_get(&request, tried, sizeof tried, &port);
-	if (!err) {
-		info_fill(port, info);
-		registry_put(port);
-	}
-	registry_unlock();
-	return err;
-}
 
 static void *body_of(const struct nmreq_header *header)
 {
@@ -86,14 +46,16 @@ static bool needs_body(uint16_t type)
 	       type != NETMAP_REQ_SYNC_KLOOP_STOP && type != NETMAP_REQ_CSB_ENABLE;
 }
 
-/* Memory pools, the sync loop and CSB mode are not served: as by a module built without them. */
+/* Memory pools are not served: as by a module built without them. */
 static int dispatch(struct soft *soft, struct nmreq_header *header)
 {
 	switch (header->nr_reqtype) {
 	case NETMAP_REQ_REGISTER:
 		return soft_register(soft, header);
 	case NETMAP_REQ_PORT_INFO_GET:
-		return port_info_get(header);
+		return soft_port_info(header);
+	case NETMAP_REQ_POOLS_INFO_GET:
+		return soft_pools_info(header);
 	case NETMAP_REQ_VALE_ATTACH:
 		return switch_attach(NULL, header->nr_name, body_of(header));
 	case NETMAP_REQ_VALE_DETACH:
@@ -112,10 +74,12 @@ static int dispatch(struct soft *soft, struct nmreq_header *header)
 		return switch_polling_enable(NULL, header->nr_name, body_of(header));
 	case NETMAP_REQ_VALE_POLLING_DISABLE:
 		return switch_polling_disable(NULL, header->nr_name);
-	case NETMAP_REQ_POOLS_INFO_GET:
 	case NETMAP_REQ_SYNC_KLOOP_START:
+		return kloop_start(soft, header);
 	case NETMAP_REQ_SYNC_KLOOP_STOP:
+		return kloop_stop(soft);
 	case NETMAP_REQ_CSB_ENABLE:
+		return csb_control(soft, header);
 		return error_set(-EOPNOTSUPP, "request type %u is not served by the soft device",
 		    header->nr_reqtype);
 	default:

@@ -244,7 +244,7 @@ static int open_here(struct port *port, struct monitor *monitor, struct port_req
 
 	monitor_shape_of(watched, &shape);
 	request_shape(request, &shape);
-	err = port_build_private(port, request, false);
+	err = port_build_own(port, request, NULL, false);
 	if (err)
 		return err;
 	monitor->watched = watched;
@@ -265,27 +265,33 @@ static int open_here(struct port *port, struct monitor *monitor, struct port_req
 
 /* ---- … to a port of another process ---- */
 
+/* The rings, in a region that the port's process can map. */
+static int rings_make(
+    struct port *port, const struct monitor *monitor, const struct port_request *request)
+{
+	struct region_shape shape;
+	struct region *region;
+	char name[NETMAP_REQ_IFNAMSIZ];
+	int err;
+
+	snprintf(name, sizeof name, "%.48s#%u", request->name, monitor->visit.number);
+	port_region_shape(request, &shape);
+	err = region_open(NULL, request->directory, name, &shape, &region);
+	return err ? err : port_build_own(port, request, region, false);
+}
+
 static int memory_make(
     struct port *port, struct monitor *monitor, const struct port_request *request)
 {
-	struct monitor_shape shape = monitor->visit.shape;
-	struct port_layout at = {.first_tx = 0, .first_rx = 1};
-	uint64_t rings = (uint64_t)request->rx_rings + request->host_rx_rings;
-	int err;
+	int err = rings_make(port, monitor, request);
 
-	shape.tx_slots = request->tx_slots;
-	shape.rx_slots = request->rx_slots;
-	shape.num_bufs =
-	    port_buffers_for(shape.tx_slots + rings * shape.rx_slots + request->extra_bufs);
-	monitor->fd = share_reopen(&monitor->visit.own);
-	if (monitor->fd < 0)
-		return monitor->fd;
-	err = monitor_memory_create(monitor->fd, &shape, &monitor->memory, &at.region);
 	if (err)
 		return err;
-	err = port_build(port, request, &at);
-	if (!err)
-		port_slots_fill(port, false);
+	monitor->fd = share_reopen(&monitor->visit.own);
+	err = monitor->fd < 0 ? monitor->fd
+			      : monitor_memory_create(monitor->fd, port, &monitor->memory);
+	if (err)
+		port_unbuild(port);
 	return err;
 }
 

@@ -1,132 +1,97 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Laying out, checking and mapping; the picture is in monitor_memory.h. */
+/* Making, checking and mapping; the picture is in monitor_memory.h. */
 #include "monitor_memory.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "../os/os.h"
 #include "soft.h"
 
-struct layout {
-	size_t boxes, rx_slots, tx_slots, buffers, size;
-};
+_Static_assert(sizeof(struct monitor_header) <= 4096, "the boxes begin on the second page");
 
 static uint32_t rings_of(const struct monitor_shape *shape)
 {
 	return shape->nic_rings + shape->host_rings;
 }
 
-static size_t pages(size_t size)
+static size_t object_size(const struct monitor_shape *shape)
 {
-	const size_t page = os_page_size();
-
-	return (size + page - 1) / page * page;
-}
-
-static void layout_of(const struct monitor_shape *shape, struct layout *out)
-{
-	out->boxes = os_page_size();
-	out->rx_slots = out->boxes + pages(rings_of(shape) * sizeof(struct watch_box));
-	out->tx_slots = out->rx_slots + rings_of(shape) * region_slot_bytes(shape->rx_slots);
-	out->buffers = out->tx_slots + region_slot_bytes(shape->tx_slots);
-	out->size = out->buffers + pages((size_t)shape->num_bufs * shape->buf_size);
+	return os_page_size() + rings_of(shape) * sizeof(struct watch_box);
 }
 
 static bool shape_is_sane(const struct monitor_shape *s)
 {
 	return s->nic_rings >= 1 && s->nic_rings <= SOFT_RINGS_MAX &&
-	       s->host_rings <= SOFT_RINGS_MAX && s->tx_slots >= SOFT_SLOTS_MIN &&
-	       s->tx_slots <= SOFT_SLOTS_MAX && s->rx_slots >= SOFT_SLOTS_MIN &&
-	       s->rx_slots <= SOFT_SLOTS_MAX && s->buf_size >= SOFT_BUF_MIN &&
-	       s->buf_size <= SOFT_BUF_MAX && s->buf_size % SOFT_BUF_UNIT == 0 &&
-	       s->num_bufs > REGION_FIRST_BUFFER;
+	       s->host_rings <= SOFT_RINGS_MAX && s->rx_slots >= SOFT_SLOTS_MIN &&
+	       s->rx_slots <= SOFT_SLOTS_MAX;
 }
 
-/* Ring order in the region: TX, RX. */
-static int region_make(
-    int fd, const struct monitor_shape *shape, const struct layout *layout, struct region **out)
-{
-	uint32_t n = rings_of(shape);
-	struct region_ring *rings = calloc((size_t)n + 1, sizeof *rings);
-	struct region_plan plan = {.rings = rings,
-	    .num_rings = n + 1,
-	    .num_bufs = shape->num_bufs,
-	    .buf_size = shape->buf_size,
-	    .shared_fd = fd,
-	    .bufs_at = (off_t)layout->buffers};
-	int err;
-
-	if (!rings)
-		return error_set(-ENOMEM, "out of memory for a monitor's rings");
-	rings[0] = (struct region_ring){
-	    .num_slots = shape->tx_slots, .slots_at = (off_t)layout->tx_slots, .same_as = -1};
-	for (uint32_t i = 0; i < n; i++)
-		rings[1 + i] = (struct region_ring){.num_slots = shape->rx_slots,
-		    .slots_at = (off_t)(layout->rx_slots + i * region_slot_bytes(shape->rx_slots)),
-		    .same_as = -1};
-	err = region_create(&plan, out);
-	free(rings);
-	return err;
-}
-
-static int map(int fd, size_t size, const struct monitor_shape *shape, struct monitor_memory *out)
+static int map(int fd, const struct monitor_shape *shape, struct monitor_memory *out)
 {
 	void *header;
-	int err = os_memory_map(fd, size, &header);
+	int err = os_memory_map(fd, object_size(shape), &header);
 
 	if (!err)
-		*out = (struct monitor_memory){.header = header, .size = size, .shape = *shape};
+		*out = (struct monitor_memory){
+		    .header = header, .size = object_size(shape), .shape = *shape};
 	return err;
 }
 
-int monitor_memory_create(
-    int fd, const struct monitor_shape *shape, struct monitor_memory *out, struct region **region)
+int monitor_memory_create(int fd, const struct port *port, struct monitor_memory *out)
 {
 	struct monitor_header header = {.magic = MONITOR_MAGIC,
 	    .abi = MONITOR_ABI,
 	    .page_size = (uint32_t)os_page_size(),
-	    .shape = *shape};
-	struct layout layout;
+	    .shape = {.nic_rings = port->num_rx - port->host_rx,
+		.host_rings = port->host_rx,
+		.tx_slots = port->tx_slots,
+		.rx_slots = port->rx_slots,
+		.buf_size = port->region->buf_size}};
 	int err;
 
-	layout_of(shape, &layout);
-	header.size = layout.size;
-	if (ftruncate(fd, (off_t)layout.size) != 0 ||
+	snprintf(header.region, sizeof header.region, "%s", port->region->share.file);
+	memcpy(
+	    header.areas, port->claim.areas + port->num_tx, port->num_rx * sizeof header.areas[0]);
+	if (ftruncate(fd, (off_t)object_size(&header.shape)) != 0 ||
 	    pwrite(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
-		return error_set(-errno, "cannot make %zu bytes of shared memory for a monitor: %s",
-		    layout.size, strerror(errno));
-	err = map(fd, layout.rx_slots, shape, out);
-	if (err)
-		return error_set(err, "cannot map a monitor's memory: %s", strerror(-err));
-	err = region_make(fd, shape, &layout, region);
-	if (err)
-		monitor_memory_unmap(out);
-	return err;
+		return error_set(
+		    -errno, "cannot make the shared memory of a monitor: %s", strerror(errno));
+	err = map(fd, &header.shape, out);
+	return err ? error_set(err, "cannot map a monitor's memory: %s", strerror(-err)) : 0;
 }
 
-int monitor_memory_map(int fd, struct monitor_memory *out)
+static bool header_is_sane(const struct monitor_header *header)
+{
+	return header->magic == MONITOR_MAGIC && header->abi == MONITOR_ABI &&
+	       header->page_size == os_page_size() && shape_is_sane(&header->shape) &&
+	       memchr(header->region, 0, sizeof header->region) && !strchr(header->region, '/');
+}
+
+int monitor_memory_map(int dirfd, int fd, struct monitor_memory *out)
 {
 	struct monitor_header header;
-	struct layout layout;
 	struct stat st;
+	int err;
 
-	if (fstat(fd, &st) != 0 || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
+	if (fstat(fd, &st) != 0 || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
+	    !header_is_sane(&header) || (uint64_t)st.st_size < object_size(&header.shape))
 		return -EPROTO;
-	if (header.magic != MONITOR_MAGIC || header.abi != MONITOR_ABI ||
-	    header.page_size != os_page_size() || !shape_is_sane(&header.shape))
-		return -EPROTO;
-	layout_of(&header.shape, &layout);
-	if (header.size != layout.size || (uint64_t)st.st_size < layout.size)
-		return -EPROTO;
-	return map(fd, layout.size, &header.shape, out);
+	err = map(fd, &header.shape, out);
+	if (!err)
+		err = region_view_map(dirfd, header.region, &out->view);
+	if (!err && header.shape.rx_slots > out->view.shape.ring_slots)
+		err = -EPROTO;
+	return err; /* what was mapped is the caller's to unmap */
 }
 
 void monitor_memory_unmap(struct monitor_memory *memory)
 {
+	region_view_unmap(&memory->view);
 	if (memory->header)
 		os_memory_unmap(memory->header, memory->size);
 	memory->header = NULL;
@@ -139,18 +104,19 @@ struct watch_box *monitor_memory_box(const struct monitor_memory *memory, uint32
 	return (struct watch_box *)(void *)boxes + ring;
 }
 
-void monitor_memory_sink(const struct monitor_memory *memory, uint32_t ring, struct watch_sink *out)
+int monitor_memory_sink(const struct monitor_memory *memory, uint32_t ring, struct watch_sink *out)
 {
-	uint8_t *base = (uint8_t *)memory->header;
-	struct layout layout;
+	const struct region_view *view = &memory->view;
+	uint32_t area = __atomic_load_n(&memory->header->areas[ring], __ATOMIC_RELAXED);
+	size_t bytes = region_slot_bytes(view->shape.ring_slots);
 
-	layout_of(&memory->shape, &layout);
+	if (area >= region_areas(&view->shape))
+		return -EPROTO;
 	out->box = monitor_memory_box(memory, ring);
-	out->slots =
-	    (struct netmap_slot *)(void *)(base + layout.rx_slots +
-					   ring * region_slot_bytes(memory->shape.rx_slots));
+	out->slots = (struct netmap_slot *)(void *)(view->base + view->slots_at + area * bytes);
 	out->num_slots = memory->shape.rx_slots;
-	out->buffers = base + layout.buffers;
-	out->num_bufs = memory->shape.num_bufs;
-	out->buf_size = memory->shape.buf_size;
+	out->buffers = view->base + view->bufs_at;
+	out->num_bufs = view->shape.num_bufs;
+	out->buf_size = view->shape.buf_size;
+	return 0;
 }

@@ -12,27 +12,50 @@
 #include "../base/error.h"
 #include "soft.h"
 
+/* A sync loop may be at the rings, and what their headers say is not the program's word. */
+static int refuse_csb(const struct soft *soft)
+{
+	return error_set(
+	    -EBUSY, "\"%s\" is in CSB mode: only a sync loop syncs its rings", soft->port->name);
+}
+
 static int ring_call(struct ring *r)
 {
 	return r->common.sync.sync(&r->common.sync);
 }
 
+/* As the module: a ring that was reset is its own affair, a dead link is everybody's. */
+static int sync_answer(int err)
+{
+	return err == -EINVAL ? 0 : err;
+}
+
+static __attribute__((noinline)) int sync_rings(struct ring *rings, uint32_t n)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		int one = sync_answer(ring_call(&rings[i]));
+
+		err = one ? one : err;
+	}
+	return err;
+}
+
+/* What classic programs call all the time; nearly all have one ring of a direction. */
 int soft_sync(struct device *device, bool tx)
 {
 	struct soft *soft = (struct soft *)(void *)device;
 	const struct soft_range *bound = tx ? &soft->tx : &soft->rx;
-	int err = 0;
+	uint32_t n = bound->end - bound->first;
+	struct ring *rings;
 
-	if (!soft->port)
+	if (LOOM_UNLIKELY(!soft->port))
 		return error_set(-ENXIO, "the descriptor is not bound to a port");
-	for (uint32_t i = bound->first; i < bound->end; i++) {
-		int one = ring_call(tx ? &soft->port->tx[i] : &soft->port->rx[i]);
-
-		/* As the module: a ring that was reset is its own affair, a dead link is everybody's. */
-		if (one && one != -EINVAL)
-			err = one;
-	}
-	return err;
+	if (LOOM_UNLIKELY(soft->csb.atok))
+		return refuse_csb(soft);
+	rings = (tx ? soft->port->tx : soft->port->rx) + bound->first;
+	return n == 1 ? sync_answer(ring_call(rings)) : sync_rings(rings, n);
 }
 
 /* Sync rings [first, end) and say whether one of them is ready (POLLERR: one was reset or failed). */
@@ -49,7 +72,11 @@ static short sync_range(struct ring *rings, const struct soft_range *bound, shor
 	return events;
 }
 
-/* netmap's rule: POLLIN alone flushes TX too, and does not report room. */
+/*
+ * netmap's rule: POLLIN alone flushes TX too, and does not report room. NR_DO_RX_POLL takes packets in where
+ * they were not asked for, but not when the answer is there already: a poll for room that finds some
+ * leaves the RX rings alone, as the module does.
+ */
 static short sync_and_look(struct soft *soft, short events)
 {
 	struct port *port = soft->port;
@@ -57,7 +84,7 @@ static short sync_and_look(struct soft *soft, short events)
 
 	if ((events & POLLOUT) || !(soft->flags & NR_NO_TX_POLL))
 		found |= sync_range(port->tx, &soft->tx, events & POLLOUT);
-	if ((events & POLLIN) || (soft->flags & NR_DO_RX_POLL))
+	if ((events & POLLIN) || (!found && (soft->flags & NR_DO_RX_POLL)))
 		found |= sync_range(port->rx, &soft->rx, events & POLLIN);
 	return found;
 }
@@ -132,6 +159,8 @@ int soft_arm(struct device *device, short events, struct pollfd *out, unsigned r
 
 	if (!port)
 		return error_set(-ENXIO, "the descriptor is not bound to a port");
+	if (soft->csb.atok)
+		return refuse_csb(soft);
 	if (events & POLLIN)
 		err = arm_range(port->rx, &soft->rx, out, room, &n);
 	if (!err && (events & POLLOUT))
@@ -178,7 +207,7 @@ int soft_poll(struct device *device, short events, int timeout_ms)
 	short found;
 	int more = 1;
 
-	if (!soft->port)
+	if (!soft->port || soft->csb.atok)
 		return POLLERR;
 	found = sync_and_look(soft, events);
 	if (found || timeout_ms == 0)
@@ -187,7 +216,7 @@ int soft_poll(struct device *device, short events, int timeout_ms)
 		found = spin(soft, events, deadline);
 	if (found)
 		return found;
-	fds = calloc(soft->port->num_tx + soft->port->num_rx, sizeof *fds);
+	fds = calloc((size_t)soft->port->num_tx + soft->port->num_rx + 1, sizeof *fds);
 	if (!fds)
 		return error_set(-ENOMEM, "out of memory for a wait on \"%s\"", soft->port->name);
 	while (!found && more > 0) {
@@ -273,6 +302,8 @@ int soft_fd(struct device *device)
 	struct soft *soft = (struct soft *)(void *)device;
 	int err = 0;
 
+	if (soft->csb.atok)
+		return refuse_csb(soft);
 	registry_lock();
 	if (soft->pollset < 0) {
 		err = watch(soft);

@@ -6,15 +6,24 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "soft.h"
 
-static void ring_setup(
-    struct port *port, struct ring *r, uint32_t region_index, bool tx, uint32_t index)
+/* netmap's own size for a netmap_if object; larger only where the ring table needs it. */
+#define IF_OBJECT 1024u
+
+/* What a region that others may join has beyond its first user's needs: address space, not memory. */
+#define SPARE_PLAIN   32u
+#define SPARE_PAIRS   128u
+#define SPARE_BUFS    ((SPARE_PLAIN + SPARE_PAIRS) * SOFT_SLOTS_DEFAULT)
+#define SPARE_IF_SIZE 8192u
+
+static void ring_setup(struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index)
 {
 	uint32_t nic = tx ? port->num_tx - port->host_tx : port->num_rx - port->host_rx;
 	uint16_t ringid = (uint16_t)(index < nic ? index : index - nic);
 
-	region_ring_init(port->region, region_index, tx, ringid);
-	r->common.ring = region_ring(port->region, region_index);
+	region_ring_init(port->region, object, tx ? port->tx_slots : port->rx_slots, tx, ringid);
+	r->common.ring = region_ring(port->region, object);
 	r->common.sync.sync = tx ? port->kind->tx_entry : port->kind->rx_entry;
 	r->port = port;
 	r->index = (uint16_t)index;
@@ -35,7 +44,7 @@ static struct ring *rings_allocate(uint32_t n)
 	return rings;
 }
 
-int port_build(struct port *port, const struct port_request *request, const struct port_layout *at)
+static int rings_build(struct port *port, const struct port_request *request)
 {
 	port->num_tx = request->tx_rings + request->host_tx_rings;
 	port->num_rx = request->rx_rings + request->host_rx_rings;
@@ -43,19 +52,34 @@ int port_build(struct port *port, const struct port_request *request, const stru
 	port->host_rx = request->host_rx_rings;
 	port->tx_slots = request->tx_slots;
 	port->rx_slots = request->rx_slots;
-	port->region = at->region;
 	port->tx = rings_allocate(port->num_tx);
 	port->rx = rings_allocate(port->num_rx);
 	port->tx_users = calloc(port->num_tx + 1, sizeof *port->tx_users);
 	port->rx_users = calloc(port->num_rx + 1, sizeof *port->rx_users);
-	if (!port->tx || !port->rx || !port->tx_users || !port->rx_users) {
-		port_unbuild(port);
+	if (!port->tx || !port->rx || !port->tx_users || !port->rx_users)
 		return error_set(-ENOMEM, "out of memory for the rings of \"%s\"", request->name);
+	if (port_if_size(port->num_tx + port->num_rx) <= port->region->shape.if_size)
+		return 0;
+	return error_set(-ENOMEM, "memory region %u has no room for a port with %u rings",
+	    port->region->id, port->num_tx + port->num_rx);
+}
+
+int port_build(struct port *port, const struct port_request *request, struct region *region,
+    struct region_claim *claim, const uint32_t *objects)
+{
+	int err;
+
+	port->region = region;
+	port->claim = *claim;
+	err = rings_build(port, request);
+	if (err) {
+		port_unbuild(port);
+		return err;
 	}
 	for (uint32_t i = 0; i < port->num_tx; i++)
-		ring_setup(port, &port->tx[i], at->first_tx + i, true, i);
+		ring_setup(port, &port->tx[i], objects[i], true, i);
 	for (uint32_t i = 0; i < port->num_rx; i++)
-		ring_setup(port, &port->rx[i], at->first_rx + i, false, i);
+		ring_setup(port, &port->rx[i], objects[port->num_tx + i], false, i);
 	return 0;
 }
 
@@ -68,51 +92,110 @@ uint32_t port_buffers_for(uint64_t wanted)
 	return (uint32_t)n + REGION_FIRST_BUFFER;
 }
 
-void port_slots_fill(struct port *port, bool mirrored)
+uint32_t port_if_size(uint32_t rings)
 {
-	struct region *region = port->region;
+	size_t size = sizeof(struct netmap_if) + rings * sizeof(ssize_t);
 
-	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++) {
-		bool rx = i >= port->num_tx;
-		struct ring *r = rx ? &port->rx[i - port->num_tx] : &port->tx[i];
-
-		if (rx && mirrored)
-			continue;
-		region_slots_fill(r->common.ring->slot, r->num_slots, *region->next_buffer,
-		    (uint16_t)region->buf_size);
-		*region->next_buffer += r->num_slots;
-	}
+	return (uint32_t)((size + IF_OBJECT - 1) / IF_OBJECT * IF_OBJECT);
 }
 
-int port_build_private(struct port *port, const struct port_request *request, bool mirrored)
+/* What rings [tx first, then rx] want; for mirrored ones the TX ring stands for both. */
+static uint64_t buffers_wanted(const struct port_request *request, bool mirrored)
 {
 	uint32_t num_tx = request->tx_rings + request->host_tx_rings;
 	uint32_t num_rx = request->rx_rings + request->host_rx_rings;
-	uint64_t bufs = (uint64_t)num_tx * request->tx_slots + request->extra_bufs;
-	struct region_ring *rings = calloc(num_tx + num_rx + 1, sizeof *rings);
-	struct port_layout at = {.first_tx = 0, .first_rx = num_tx};
-	struct region_plan plan = {.rings = rings,
-	    .num_rings = num_tx + num_rx,
+
+	return (uint64_t)num_tx * request->tx_slots + request->extra_bufs +
+	       (mirrored ? 0 : (uint64_t)num_rx * request->rx_slots);
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static void exact_shape(const struct port_request *request, bool mirrored, struct region_shape *out)
+{
+	uint32_t num_tx = request->tx_rings + request->host_tx_rings;
+	uint32_t num_rx = request->rx_rings + request->host_rx_rings;
+
+	*out = (struct region_shape){.plain = mirrored ? 0 : num_tx + num_rx,
+	    .pairs = mirrored ? num_tx : 0,
+	    .ring_slots = larger(request->tx_slots, request->rx_slots),
+	    .num_bufs = port_buffers_for(buffers_wanted(request, mirrored)),
 	    .buf_size = request->buf_size,
-	    .shared_fd = -1};
+	    .if_size = port_if_size(num_tx + num_rx)};
+}
+
+void port_region_shape(const struct port_request *request, struct region_shape *out)
+{
+	uint32_t rings =
+	    request->tx_rings + request->host_tx_rings + request->rx_rings + request->host_rx_rings;
+	uint64_t bufs = buffers_wanted(request, false) + SPARE_BUFS;
+
+	*out = (struct region_shape){.plain = rings + SPARE_PLAIN,
+	    .pairs = rings + SPARE_PAIRS,
+	    .ring_slots = SOFT_SLOTS_MAX,
+	    .num_bufs = port_buffers_for(bufs),
+	    .buf_size = request->buf_size,
+	    .if_size = larger(port_if_size(rings), SPARE_IF_SIZE)};
+	if (out->plain + out->pairs > REGION_AREAS_MAX)
+		out->plain = REGION_AREAS_MAX - out->pairs;
+}
+
+/* Take the areas and say which ring objects are whose. */
+static int rings_take(const struct port_request *request, struct region *region, bool mirrored,
+    struct region_claim *claim, uint32_t *objects)
+{
+	uint32_t num_tx = request->tx_rings + request->host_tx_rings;
+	uint32_t num_rx = request->rx_rings + request->host_rx_rings;
+	uint32_t n = num_tx + (mirrored ? 0 : num_rx);
+	uint32_t *slots = calloc(n + 1, sizeof *slots);
 	int err;
 
-	if (!rings)
+	if (!slots)
 		return error_set(-ENOMEM, "out of memory for the rings of \"%s\"", request->name);
-	if (!mirrored)
-		bufs += (uint64_t)num_rx * request->rx_slots;
-	plan.num_bufs = port_buffers_for(bufs);
-	for (uint32_t i = 0; i < plan.num_rings; i++)
-		rings[i] = (struct region_ring){
-		    .num_slots = i < num_tx ? request->tx_slots : request->rx_slots,
-		    .same_as = mirrored && i >= num_tx ? (int)(i - num_tx) : -1};
-	err = region_create(&plan, &at.region);
-	free(rings);
-	if (!err)
-		err = port_build(port, request, &at);
-	if (!err)
-		port_slots_fill(port, mirrored);
+	for (uint32_t i = 0; i < n; i++)
+		slots[i] = i < num_tx ? request->tx_slots : request->rx_slots;
+	err = region_areas_take(region, mirrored ? 0 : n, mirrored ? n : 0, slots, claim);
+	free(slots);
+	for (uint32_t i = 0; i < num_tx + num_rx && !err; i++)
+		objects[i] = region_ring_of(
+		    region, claim->areas[mirrored ? i % num_tx : i], mirrored && i >= num_tx);
 	return err;
+}
+
+int port_build_own(
+    struct port *port, const struct port_request *request, struct region *region, bool mirrored)
+{
+	uint32_t rings =
+	    request->tx_rings + request->host_tx_rings + request->rx_rings + request->host_rx_rings;
+	uint32_t *objects = calloc(rings + 1, sizeof *objects);
+	struct region_claim claim;
+	struct region_shape shape;
+	int err = 0;
+
+	if (!objects)
+		err = error_set(-ENOMEM, "out of memory for the rings of \"%s\"", request->name);
+	if (!err && !region) {
+		exact_shape(request, mirrored, &shape);
+		err = region_create(&shape, &region);
+	}
+	if (!err)
+		err = rings_take(request, region, mirrored, &claim, objects);
+	if (!err)
+		err = port_build(port, request, region, &claim, objects);
+	else if (region)
+		region_release(region);
+	free(objects);
+	return err;
+}
+
+struct region *port_region(const struct port_request *request)
+{
+	if (request->region)
+		region_reference(request->region);
+	return request->region;
 }
 
 void port_unbuild(struct port *port)
@@ -123,7 +206,9 @@ void port_unbuild(struct port *port)
 	free(port->rx_users);
 	port->tx = port->rx = NULL;
 	port->tx_users = port->rx_users = NULL;
-	if (port->region)
+	if (port->region) {
+		region_areas_give(port->region, &port->claim);
 		region_release(port->region);
+	}
 	port->region = NULL;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pool.h"
 #include "region.h"
 #include "ring.h"
 
@@ -29,7 +30,9 @@ struct port_request {
 	struct port *watched;  /* a monitor's: what it watches, and how … */
 	uint64_t
 	    monitor_flags; /* … NR_MONITOR_*, NR_ZCOPY_MON; slots may be 0: the watched port's */
-	bool any_end;      /* only asking: either end of a pipe that is open here will do */
+	struct region
+	    *region;  /* that was asked for by id or otherwise; the caller's reference; NULL */
+	bool any_end; /* only asking: either end of a pipe that is open here will do */
 };
 
 struct port {
@@ -39,7 +42,8 @@ struct port {
 	char directory[128]; /* where its shared object is looked for; "" the default */
 	unsigned references;
 	struct region *region;
-	uint32_t num_tx, num_rx; /* all rings, host rings included and last */
+	struct region_claim claim; /* to the areas of its rings */
+	uint32_t num_tx, num_rx;   /* all rings, host rings included and last */
 	uint32_t host_tx, host_rx;
 	uint32_t tx_slots, rx_slots;
 	struct ring *tx, *rx;
@@ -55,6 +59,8 @@ struct port {
 };
 
 #define PORT_EXCLUSIVE UINT32_MAX
+
+struct offsets;
 
 struct port_kind {
 	const char *name;
@@ -77,31 +83,46 @@ struct port_kind {
 	int (*arm)(struct ring *ring, struct pollfd *out);
 	/** The ring has something to do again: take back what arm did, and the readiness it caused. */
 	void (*disarm)(struct ring *ring);
+	/**
+	 * The ring's packets start at offsets from now on (offsets.h): give its slots the initial one, if
+	 * it has no user yet. NULL: the kind serves no offsets.
+	 */
+	int (*offsets_start)(struct ring *ring, const struct offsets *offsets);
 };
-
-/** Where the rings of a port stand in a region's plan. */
-struct port_layout {
-	struct region *region;
-	uint32_t first_tx, first_rx; /* region ring numbers */
-};
-
-/** Allocate and initialise ring structs over a laid-out region, which the port then owns. */
-int port_build(struct port *port, const struct port_request *request, const struct port_layout *at);
-
-/** Give all slots their buffers in order, those of RX rings after those of TX rings, or the same. */
-void port_slots_fill(struct port *port, bool mirrored);
 
 /**
- * The usual case: a private region, RX slots after TX slots, buffers in order, rings empty.
- * With mirrored, RX ring k has the slot pages of TX ring k.
+ * Allocate and initialise ring structs over rings of a region. Slots are left alone.
+ *
+ * @param region   one reference becomes the port's, also when this fails
+ * @param claim    to the areas of the rings; becomes the port's, also when this fails
+ * @param objects  ring objects of the region: of TX rings, then of RX rings
  */
-int port_build_private(struct port *port, const struct port_request *request, bool mirrored);
+int port_build(struct port *port, const struct port_request *request, struct region *region,
+    struct region_claim *claim, const uint32_t *objects);
+
+/**
+ * The usual case: rings of the port's own, every slot with a buffer, rings empty. With mirrored, RX ring k
+ * has the slot pages of TX ring k.
+ *
+ * @param region  as above; NULL: memory for this port alone
+ */
+int port_build_own(
+    struct port *port, const struct port_request *request, struct region *region, bool mirrored);
 
 /**
  * How many buffers to lay out for those wanted: a power of two, so that the data path's single mask
  * lets every valid index pass, and the reserved ones. Untouched buffers cost no memory.
  */
 uint32_t port_buffers_for(uint64_t wanted);
+
+/** A region for a port that others may join, and for their rings: with room to spare. */
+void port_region_shape(const struct port_request *request, struct region_shape *out);
+
+/** Bytes of a netmap_if for so many rings. */
+uint32_t port_if_size(uint32_t rings);
+
+/** A reference to the region that was asked for, for port_build_own(); NULL: none was. */
+struct region *port_region(const struct port_request *request);
 
 /** Undo port_build(). */
 void port_unbuild(struct port *port);

@@ -10,15 +10,9 @@
 
 #include "../base/error.h"
 #include "../os/os.h"
+#include "region_layout.h"
 
-/* netmap's own size for a netmap_if object; larger only where the ring table needs it. */
-#define IF_OBJECT 1024u
-
-/*
- * Where buffers are copied to and from the kernel, they must not start where the kernel's own do:
- * 2 KiB boundaries alias there, and the copy stalls (bench/rows/packet_tx at 1,514 bytes: 18 %).
- */
-#define BUFFERS_OFFSET 64u
+static struct region *regions; /* guarded by the registry's lock */
 
 static size_t round_up(size_t value, size_t unit)
 {
@@ -30,89 +24,293 @@ size_t region_slot_bytes(uint32_t num_slots)
 	return round_up(num_slots * sizeof(struct netmap_slot), os_page_size());
 }
 
-/* Offsets of everything; sets size last. */
-static int layout(struct region *region, const struct region_plan *plan)
+size_t region_control_bytes(const struct region_shape *shape)
+{
+	size_t words = ((size_t)shape->num_bufs + 63) / 64;
+
+	return round_up(sizeof(struct region_control) + words * sizeof(uint64_t), os_page_size());
+}
+
+size_t region_buffer_bytes(const struct region_shape *shape)
+{
+	return round_up(
+	    REGION_BUFFERS_OFFSET + (size_t)shape->num_bufs * shape->buf_size, os_page_size());
+}
+
+/* ---- life ---- */
+
+struct region *region_mapped(uint32_t id)
+{
+	struct region *region = regions;
+
+	while (region && region->id != id)
+		region = region->next;
+	return region;
+}
+
+struct region *region_first(void)
+{
+	return regions;
+}
+
+void region_list(struct region *region)
+{
+	region->next = regions;
+	regions = region;
+}
+
+static void unlist(const struct region *region)
+{
+	struct region **at = &regions;
+
+	while (*at && *at != region)
+		at = &(*at)->next;
+	if (*at)
+		*at = region->next;
+}
+
+struct region *region_new(const struct region_shape *shape)
 {
 	const size_t page = os_page_size();
-	size_t at;
+	struct region *region = calloc(1, sizeof *region);
 
-	region->if_size =
-	    round_up(sizeof(struct netmap_if) + plan->num_rings * sizeof(ssize_t), IF_OBJECT);
-	at = round_up(region->if_size * REGION_MAX_IFS, page);
-	for (uint32_t i = 0; i < plan->num_rings; i++) {
-		region->ring_at[i] = at + page - sizeof(struct netmap_ring);
-		region->ring_slots[i] = plan->rings[i].num_slots;
-		at += page + region_slot_bytes(plan->rings[i].num_slots);
-	}
-	region->bufs_at = at + (plan->shared_fd < 0 ? BUFFERS_OFFSET : 0);
-	region->num_bufs = plan->num_bufs;
-	region->buf_size = plan->buf_size;
-	if (plan->num_bufs > (SIZE_MAX / 2 - region->bufs_at) / plan->buf_size)
-		return -ENOMEM;
-	region->size = round_up(region->bufs_at + (size_t)plan->num_bufs * plan->buf_size, page);
+	if (!region)
+		return NULL;
+	region->references = 1;
+	region->fd = region->shared_fd = region->share.fd = region->share.dirfd = -1;
+	region->shape = *shape;
+	region->num_bufs = shape->num_bufs;
+	region->buf_size = shape->buf_size;
+	region->ring_stride = page + region_slot_bytes(shape->ring_slots);
+	region->rings_at = round_up((size_t)shape->if_size * REGION_IFS, page);
+	region->bufs_at = region->rings_at + region_rings(shape) * region->ring_stride;
+	region->size = region->bufs_at + region_buffer_bytes(shape);
+	return region;
+}
+
+void region_destroy(struct region *region)
+{
+	unlist(region);
+	if (region->base)
+		os_memory_unmap(region->base, region->size);
+	if (region->control)
+		os_memory_unmap(region->control, region->control_size);
+	if (region->fd >= 0)
+		close(region->fd);
+	if (region->shared_fd >= 0)
+		close(region->shared_fd);
+	if (region->share.fd >= 0)
+		share_close(&region->share);
+	free(region);
+}
+
+/* Ids of regions without a name: from the top, named ones come from below. */
+static uint32_t next_id(void)
+{
+	static uint32_t last = UINT16_MAX + 1;
+
+	do
+		last = last > UINT16_MAX / 2 ? last - 1 : UINT16_MAX;
+	while (region_mapped(last));
+	return last;
+}
+
+void region_control_init(
+    struct region_control *control, const struct region_shape *shape, uint32_t id, uint64_t size)
+{
+	control->abi = REGION_ABI;
+	control->page_size = (uint32_t)os_page_size();
+	control->size = size;
+	control->id = id;
+	control->shape = *shape;
+	control->lowest = REGION_FIRST_BUFFER;
+	control->taken[0] = (1u << REGION_FIRST_BUFFER) - 1;
+	control->magic = REGION_MAGIC;
+}
+
+/* Where programs see them: everything but the second half of a pair is in place. */
+static int map_in_place(struct region *region, size_t control)
+{
+	void *at;
+	int err = os_memory_map_from(region->fd, control, (off_t)region->size, &at);
+
+	if (err)
+		return err;
+	region->control = at;
+	region->control_size = control;
+	region_control_init(region->control, &region->shape, next_id(), 0);
+	region->id = region->control->id;
 	return 0;
 }
 
-static size_t slots_at(const struct region *region, uint32_t ring)
-{
-	return region->ring_at[ring] + sizeof(struct netmap_ring);
-}
-
-static void plan_overlays(struct region *region, const struct region_plan *plan)
-{
-	struct region_overlay *next = region->overlays;
-
-	for (uint32_t i = 0; i < plan->num_rings; i++) {
-		const struct region_ring *ring = &plan->rings[i];
-
-		if (plan->shared_fd < 0 && ring->same_as < 0)
-			continue;
-		*next = (struct region_overlay){
-		    .at = slots_at(region, i),
-		    .len = region_slot_bytes(ring->num_slots),
-		    .fd = plan->shared_fd,
-		    .offset = ring->slots_at,
-		};
-		if (plan->shared_fd < 0) {
-			next->fd = region->fd;
-			next->offset = (off_t)slots_at(region, (uint32_t)ring->same_as);
-		}
-		next++;
-	}
-	if (plan->shared_fd >= 0)
-		*next++ = (struct region_overlay){
-		    .at = region->bufs_at,
-		    .len = region->size - region->bufs_at,
-		    .fd = plan->shared_fd,
-		    .offset = plan->bufs_at,
-		};
-	region->num_overlays = (uint32_t)(next - region->overlays);
-}
-
-static int map(struct region *region, const struct region_plan *plan)
+int region_map_private(struct region *region, size_t behind)
 {
 	void *base;
 	int err;
 
-	region->fd = os_memory_create("pktloom-region", region->size);
+	region->fd = os_memory_create("pktloom-region", region->size + behind);
 	if (region->fd < 0)
 		return region->fd;
 	err = os_memory_map(region->fd, region->size, &base);
-	if (err)
-		return err;
-	region->base = base;
-	plan_overlays(region, plan);
-	for (uint32_t i = 0; i < region->num_overlays && !err; i++) {
-		const struct region_overlay *part = &region->overlays[i];
+	if (!err)
+		region->base = base;
+	return err;
+}
 
-		err = os_memory_overlay(region->base + part->at, part->len, part->fd, part->offset);
+int region_error(const struct region_shape *shape, int err)
+{
+	return error_set(err, "cannot map memory for %u rings and %u buffers of %u bytes: %s",
+	    region_rings(shape), shape->num_bufs, shape->buf_size, strerror(-err));
+}
+
+int region_create(const struct region_shape *shape, struct region **out)
+{
+	struct region *region;
+	size_t control = region_control_bytes(shape);
+	int err;
+
+	if (!region_shape_is_sane(shape))
+		return region_error(shape, -ENOMEM);
+	region = region_new(shape);
+	if (!region)
+		return error_set(-ENOMEM, "out of memory for a region");
+	err = region_map_private(region, control);
+	if (!err)
+		err = map_in_place(region, control);
+	if (err) {
+		region_destroy(region);
+		return region_error(shape, err);
 	}
+	region_list(region);
+	*out = region;
+	return 0;
+}
+
+void region_reference(struct region *region)
+{
+	region->references++;
+}
+
+void region_release(struct region *region)
+{
+	if (--region->references == 0)
+		region_destroy(region);
+}
+
+/* ---- parts ---- */
+
+static size_t ring_at(const struct region *region, uint32_t index)
+{
+	return region->rings_at + (index + 1) * region->ring_stride -
+	       region_slot_bytes(region->shape.ring_slots) - sizeof(struct netmap_ring);
+}
+
+struct netmap_ring *region_ring(const struct region *region, uint32_t index)
+{
+	return (struct netmap_ring *)(void *)(region->base + ring_at(region, index));
+}
+
+static size_t first_buffer_at(const struct region *region)
+{
+	return region->bufs_at + REGION_BUFFERS_OFFSET;
+}
+
+uint8_t *region_buffer(const struct region *region, uint32_t index)
+{
+	return region->base + first_buffer_at(region) + (size_t)index * region->buf_size;
+}
+
+static size_t slots_at(const struct region *region, uint32_t ring)
+{
+	return ring_at(region, ring) + sizeof(struct netmap_ring);
+}
+
+struct netmap_slot *region_slots(const struct region *region, uint32_t area)
+{
+	size_t bytes = region_slot_bytes(region->shape.ring_slots);
+	uint8_t *at = region->shared_fd < 0
+			  ? region->base + slots_at(region, region_ring_of(region, area, false))
+			  : (uint8_t *)region->control + region->file_slots + area * bytes;
+
+	return (struct netmap_slot *)(void *)at;
+}
+
+/* netmap's header declares what a program must not write as const; its device writes it once, here. */
+#define CONST_SET(type, field, value) (*(type *)(uintptr_t) & (field) = (type)(value))
+
+void region_ring_init(
+    struct region *region, uint32_t index, uint32_t num_slots, bool tx, uint16_t ringid)
+{
+	struct netmap_ring *ring = region_ring(region, index);
+
+	memset(ring, 0, sizeof *ring);
+	CONST_SET(int64_t, ring->buf_ofs, first_buffer_at(region) - ring_at(region, index));
+	CONST_SET(uint32_t, ring->num_slots, num_slots);
+	CONST_SET(uint32_t, ring->nr_buf_size, region->buf_size);
+	CONST_SET(uint16_t, ring->ringid, ringid);
+	CONST_SET(uint16_t, ring->dir, tx ? 1 : 0);
+}
+
+/* ---- what is not in place ---- */
+
+/* A stretch of the region whose pages come from elsewhere than its own offset in `fd`. */
+struct overlay {
+	size_t at, len; /* offset from base */
+	int fd;
+	off_t offset;
+};
+
+/* Overlay i of the region: one per ring, then the buffers. False: that ring's slots are in place. */
+static bool overlay_get(const struct region *region, uint32_t i, struct overlay *out)
+{
+	const struct region_shape *shape = &region->shape;
+	size_t bytes = region_slot_bytes(shape->ring_slots);
+	bool second = i >= shape->plain && (i - shape->plain) % 2;
+	uint32_t area = i < shape->plain ? i : shape->plain + (i - shape->plain) / 2;
+
+	if (i == region_rings(shape)) {
+		*out = (struct overlay){.at = region->bufs_at,
+		    .len = region->size - region->bufs_at,
+		    .fd = region->shared_fd,
+		    .offset = region->file_bufs};
+		return region->shared_fd >= 0;
+	}
+	*out = (struct overlay){.at = slots_at(region, i), .len = bytes, .fd = region->fd};
+	if (region->shared_fd >= 0) {
+		out->fd = region->shared_fd;
+		out->offset = region->file_slots + (off_t)(area * bytes);
+		return true;
+	}
+	out->offset = (off_t)slots_at(region, i - second);
+	return second;
+}
+
+static int overlay_apply(const struct region *region, uint32_t i)
+{
+	struct overlay part;
+
+	if (!overlay_get(region, i, &part))
+		return 0;
+	return os_memory_overlay(region->base + part.at, part.len, part.fd, part.offset);
+}
+
+int region_buffers_map(const struct region *region)
+{
+	return overlay_apply(region, region_rings(&region->shape));
+}
+
+int region_area_map(const struct region *region, uint32_t area)
+{
+	int err = overlay_apply(region, region_ring_of(region, area, false));
+
+	if (!err && area >= region->shape.plain)
+		err = overlay_apply(region, region_ring_of(region, area, true));
 	return err;
 }
 
 /* What of an overlay lies in [from, end): that much of it, where the program wants it. */
 static int overlay_map_at(
-    const struct region_overlay *part, uint8_t *at, size_t from, size_t end, int prot, int flags)
+    const struct overlay *part, uint8_t *at, size_t from, size_t end, int prot, int flags)
 {
 	size_t first = part->at > from ? part->at : from;
 	size_t last = part->at + part->len < end ? part->at + part->len : end;
@@ -138,190 +336,12 @@ int region_map_at(
 	flags = (flags & ~MAP_FIXED_NOREPLACE) | MAP_FIXED;
 	if (mmap(at, size, prot, flags, region->fd, offset) == MAP_FAILED)
 		err = -errno;
-	for (uint32_t i = 0; i < region->num_overlays && !err; i++)
-		err = overlay_map_at(&region->overlays[i], at, from, from + size, prot, flags);
+	for (uint32_t i = 0; i <= region_rings(&region->shape) && !err; i++) {
+		struct overlay part;
+
+		if (overlay_get(region, i, &part))
+			err = overlay_map_at(&part, at, from, from + size, prot, flags);
+	}
 	return err ? error_set(err, "cannot map %zu bytes of the region: %s", len, strerror(-err))
 		   : 0;
-}
-
-static void destroy(struct region *region)
-{
-	if (region->base)
-		os_memory_unmap(region->base, region->size);
-	if (region->fd >= 0)
-		close(region->fd);
-	free(region->overlays);
-	free(region->ring_at);
-	free(region->ring_slots);
-	free(region);
-}
-
-/* Ids only have to differ between the regions of one process; 1 is netmap's global one. */
-static uint32_t next_id(void)
-{
-	static uint32_t last = 1;
-
-	return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
-}
-
-int region_create(const struct region_plan *plan, struct region **out)
-{
-	struct region *region = calloc(1, sizeof *region);
-	int err = -ENOMEM;
-
-	if (!region)
-		return error_set(-ENOMEM, "out of memory for a region");
-	region->fd = -1;
-	region->references = 1;
-	region->own_next = REGION_FIRST_BUFFER;
-	region->next_buffer = plan->next_buffer ? plan->next_buffer : &region->own_next;
-	region->ring_at = calloc(plan->num_rings + 1, sizeof *region->ring_at);
-	region->ring_slots = calloc(plan->num_rings + 1, sizeof *region->ring_slots);
-	region->overlays = calloc(plan->num_rings + 1, sizeof *region->overlays);
-	if (region->ring_at && region->ring_slots && region->overlays)
-		err = layout(region, plan);
-	if (!err)
-		err = map(region, plan);
-	if (err) {
-		error_format("cannot map %zu bytes for %u rings and %u buffers of %u bytes: %s",
-		    region->size, plan->num_rings, plan->num_bufs, plan->buf_size, strerror(-err));
-		destroy(region);
-		return err;
-	}
-	region->id = next_id();
-	*out = region;
-	return 0;
-}
-
-void region_reference(struct region *region)
-{
-	region->references++;
-}
-
-void region_release(struct region *region)
-{
-	if (--region->references == 0)
-		destroy(region);
-}
-
-struct netmap_ring *region_ring(const struct region *region, uint32_t index)
-{
-	return (struct netmap_ring *)(void *)(region->base + region->ring_at[index]);
-}
-
-uint8_t *region_buffer(const struct region *region, uint32_t index)
-{
-	return region->base + region->bufs_at + (size_t)index * region->buf_size;
-}
-
-/* netmap's header declares what a program must not write as const; its device writes it once, here. */
-#define CONST_SET(type, field, value) (*(type *)(uintptr_t) & (field) = (type)(value))
-
-void region_ring_init(struct region *region, uint32_t index, bool tx, uint16_t ringid)
-{
-	struct netmap_ring *ring = region_ring(region, index);
-
-	memset(ring, 0, sizeof *ring);
-	CONST_SET(int64_t, ring->buf_ofs, region->bufs_at - region->ring_at[index]);
-	CONST_SET(uint32_t, ring->num_slots, region->ring_slots[index]);
-	CONST_SET(uint32_t, ring->nr_buf_size, region->buf_size);
-	CONST_SET(uint16_t, ring->ringid, ringid);
-	CONST_SET(uint16_t, ring->dir, tx ? 1 : 0);
-}
-
-void region_slots_fill(struct netmap_slot *slots, uint32_t num_slots, uint32_t first, uint16_t len)
-{
-	for (uint32_t i = 0; i < num_slots; i++)
-		slots[i] = (struct netmap_slot){.buf_idx = first + i, .len = len};
-}
-
-struct netmap_if *region_if_take(struct region *region)
-{
-	for (uint32_t i = 0; i < REGION_MAX_IFS; i++) {
-		uint8_t *at = region->base + i * region->if_size;
-
-		if (region->ifs_in_use & 1u << i)
-			continue;
-		region->ifs_in_use |= 1u << i;
-		memset(at, 0, region->if_size);
-		return (struct netmap_if *)(void *)at;
-	}
-	return NULL;
-}
-
-void region_if_give(struct region *region, struct netmap_if *nifp)
-{
-	size_t index = (size_t)((uint8_t *)nifp - region->base) / region->if_size;
-
-	region->ifs_in_use &= ~(1u << index);
-}
-
-/* The next buffer that nobody ever had; 0 when there is none. Atomic: another process may take too. */
-static uint32_t take_fresh(struct region *region)
-{
-	uint32_t next = __atomic_load_n(region->next_buffer, __ATOMIC_RELAXED);
-
-	do {
-		if (next < REGION_FIRST_BUFFER || next >= region->num_bufs)
-			return 0;
-	} while (!__atomic_compare_exchange_n(
-	    region->next_buffer, &next, next + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	return next;
-}
-
-static uint32_t *link_of(const struct region *region, uint32_t buffer)
-{
-	return (uint32_t *)(void *)region_buffer(region, buffer);
-}
-
-static bool is_buffer(const struct region *region, uint32_t index)
-{
-	return index >= REGION_FIRST_BUFFER && index < region->num_bufs;
-}
-
-uint32_t region_buffers_take(struct region *region, uint32_t n, uint32_t *head)
-{
-	uint32_t taken = 0;
-
-	*head = 0;
-	for (; taken < n; taken++) {
-		uint32_t buffer = region->free_buffers;
-
-		if (is_buffer(region, buffer))
-			region->free_buffers = *link_of(region, buffer);
-		else
-			buffer = take_fresh(region);
-		if (buffer == 0)
-			break;
-		*link_of(region, buffer) = *head;
-		*head = buffer;
-	}
-	return taken;
-}
-
-/* First sight of a buffer in a list that a program made: it may link to itself. */
-static bool first_sight(uint8_t *seen, uint32_t buffer)
-{
-	uint8_t bit = (uint8_t)(1u << buffer % 8);
-	bool first = !(seen[buffer / 8] & bit);
-
-	seen[buffer / 8] |= bit;
-	return first;
-}
-
-void region_buffers_give(struct region *region, uint32_t head, uint32_t n)
-{
-	/* Without memory for the check the list is not taken back: lost buffers do no harm. */
-	uint8_t *seen = n > 0 ? calloc(region->num_bufs / 8 + 1, 1) : NULL;
-
-	if (!seen)
-		return;
-	for (uint32_t i = 0; i < n && is_buffer(region, head) && first_sight(seen, head); i++) {
-		uint32_t next = *link_of(region, head);
-
-		*link_of(region, head) = region->free_buffers;
-		region->free_buffers = head;
-		head = next;
-	}
-	free(seen);
 }

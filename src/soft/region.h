@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A region: one contiguous stretch of address space that holds what netmap maps.
+ * A region: one contiguous stretch of address space that holds what netmap maps, for one port or many.
  *
- *   base                                                            base + size
- *   │ netmap_if … │ ring 0            │ ring 1            │ … │ buffer 0 │ 1 │ 2 │ … │
+ *   base                                                                     base + size
+ *   │ netmap_if … │ plain ring … │ pair 0: ring a │ ring b │ pair 1 … │ buffer 0 │ 1 │ 2 │ … │
  *                 ├────────┬──────────┤
  *                 │ header │ slot[]   │      header: one page, its last 256 bytes the netmap_ring,
  *                 └────────┴──────────┘      so that slot[] starts on a page of its own
  *
- * Private memory (the netmap_ifs and the ring headers) belongs to this process and those it shares
- * descriptors with. Slot pages and buffers may come from a file that other processes map too, and
- * two rings may be given the same slot pages: that is how a pipe's TX ring *is* its peer's RX ring.
+ * The two rings of a pair have the same slot pages: that is how a pipe's TX ring *is* its peer's RX
+ * ring. Slot pages are counted in areas, one per plain ring and one per pair.
+ *
+ * Memory:
+ * - netmap_ifs and ring headers belong to this process and those it shares descriptors with (`fd`).
+ * - Slot pages and buffers of a named region come from a file that other processes map too:
+ *
+ *     │ struct region_control │ slots of area 0 │ 1 │ … │ buffers │
+ *
+ *   Without a name they stand in `fd`, where the program sees them, and the control block behind them.
+ *
+ * region.c lays out and maps, region_named.c finds regions of other processes, pool.c hands out.
  */
 #ifndef SOFT_REGION_H
 #define SOFT_REGION_H
@@ -22,57 +31,64 @@
 
 #include <pktloom/compat/net/netmap.h>
 
+#include "share.h"
+
 #define REGION_FIRST_BUFFER 2u /* 0 ends lists, 1 is reserved: neither is ever handed out */
-#define REGION_MAX_IFS      16u
+#define REGION_IFS          64u
+#define REGION_GLOBAL       1u /* id of the one that interfaces share */
+#define REGION_GLOBAL_NAME  "(global)"
+#define REGION_AREAS_MAX    1024u
 
-struct region_ring {
-	uint32_t num_slots;
-	off_t slots_at; /* offset of its slot pages in the shared file, if there is one */
-	int same_as;    /* without a shared file: use the slot pages of this earlier ring, or -1 */
-};
-
-/** What to lay out. With shared_fd >= 0 slots and buffers come from that file. */
-struct region_plan {
-	const struct region_ring *rings;
-	uint32_t num_rings;
-	uint32_t num_bufs; /* buffers 0 and 1 included */
+/** What a region has room for; fixed when it is made. */
+struct region_shape {
+	uint32_t plain, pairs; /* rings that stand alone, and pairs of rings */
+	uint32_t ring_slots;   /* of each, at most */
+	uint32_t num_bufs;     /* buffers 0 and 1 included */
 	uint32_t buf_size;
-	int shared_fd; /* kept by the caller; -1: all memory is private */
-	off_t bufs_at;
-	uint32_t *next_buffer; /* in the shared file; NULL: all memory is private */
+	uint32_t if_size; /* bytes of a netmap_if with its table of rings */
 };
 
-struct region_overlay {
-	size_t at; /* offset from base */
-	size_t len;
-	int fd;
-	off_t offset;
+/* What the users of a region share. Changed under region_lock(). */
+struct region_control {
+	uint64_t magic;
+	uint32_t abi;
+	uint32_t page_size;
+	uint64_t size; /* of the file */
+	uint32_t id;
+	struct region_shape shape;
+	uint32_t lowest;                  /* no buffer below it is free */
+	uint32_t areas[REGION_AREAS_MAX]; /* odd: handed out; moves by one each time */
+	uint64_t taken[];                 /* a bit per buffer */
 };
 
 struct region {
+	struct region *next; /* all of this process; guarded by the registry's lock */
+	unsigned references;
+	uint32_t id;
+	struct region_shape shape; /* checked copy */
+	uint32_t num_bufs, buf_size;
 	uint8_t *base;
 	size_t size;
-	int fd; /* private memory, as long as the whole region */
-	uint32_t id;
-	unsigned references;
-	uint32_t num_bufs;
-	uint32_t buf_size;
-	size_t bufs_at;
-	size_t if_size;
-	uint32_t ifs_in_use; /* bit per netmap_if */
-	uint32_t num_rings;
-	size_t *ring_at; /* offset of each netmap_ring */
-	uint32_t *ring_slots;
-	struct region_overlay *overlays;
-	uint32_t num_overlays;
-	uint32_t *next_buffer; /* first buffer never handed out; shared where the buffers are */
-	uint32_t own_next;     /* … and its place where they are not */
-	uint32_t free_buffers; /* list of those given back to this process, 0 ends it */
+	size_t rings_at, ring_stride, bufs_at;
+	int fd;                         /* private memory: the region */
+	struct share share;             /* named: the object; its fd is -1 otherwise */
+	char directory[128];            /* … and where it is looked for; "" the default */
+	char name[NETMAP_REQ_IFNAMSIZ]; /* what processes find it by; "": they cannot */
+	int shared_fd;                  /* named: what slots and buffers are mapped from; -1 */
+	off_t file_slots, file_bufs;    /* where they stand there */
+	struct region_control *control;
+	size_t control_size; /* of its mapping; named: with the slots */
 };
 
-int region_create(const struct region_plan *plan, struct region **out);
+/* ---- region.c ---- */
+
+/** A region without a name, for this process and its children. The registry's lock is held for all of this. */
+int region_create(const struct region_shape *shape, struct region **out);
 void region_reference(struct region *region);
 void region_release(struct region *region);
+
+/** The region of that id, if this process has it mapped; no reference is taken. */
+struct region *region_mapped(uint32_t id);
 
 /**
  * Map [offset, offset + len) of the region once more, to `at`, which replaces what is there; prot and
@@ -84,31 +100,68 @@ int region_map_at(
 /** Bytes of slot pages for a ring of n slots. */
 size_t region_slot_bytes(uint32_t num_slots);
 
+/** Ring objects: plain ones first, then pairs a, b, a, b … */
+static inline uint32_t region_rings(const struct region_shape *shape)
+{
+	return shape->plain + 2 * shape->pairs;
+}
+
+static inline uint32_t region_areas(const struct region_shape *shape)
+{
+	return shape->plain + shape->pairs;
+}
+
+/** The ring object of an area; `second` of a pair. */
+static inline uint32_t region_ring_of(const struct region *region, uint32_t area, bool second)
+{
+	uint32_t plain = region->shape.plain;
+
+	return area < plain ? area : plain + 2 * (area - plain) + second;
+}
+
 struct netmap_ring *region_ring(const struct region *region, uint32_t index);
 uint8_t *region_buffer(const struct region *region, uint32_t index);
 
+/** Slots of an area, whichever rings use them. */
+struct netmap_slot *region_slots(const struct region *region, uint32_t area);
+
+/** Make an area's slot pages appear behind its ring headers in this process. */
+int region_area_map(const struct region *region, uint32_t area);
+
 /** Write a ring's header as its owner first sees it; slots are left alone. */
-void region_ring_init(struct region *region, uint32_t index, bool tx, uint16_t ringid);
+void region_ring_init(
+    struct region *region, uint32_t index, uint32_t num_slots, bool tx, uint16_t ringid);
 
-/** Give fresh slots the buffers first, first + 1, … */
-void region_slots_fill(struct netmap_slot *slots, uint32_t num_slots, uint32_t first, uint16_t len);
+/* ---- region_named.c ---- */
 
-/** A netmap_if for one descriptor, zeroed; NULL when REGION_MAX_IFS are in use. */
-struct netmap_if *region_if_take(struct region *region);
-void region_if_give(struct region *region, struct netmap_if *nifp);
+/** Room for the rings of some hundred interfaces and pipes; what is not used costs no memory. */
+extern const struct region_shape region_global_shape;
 
 /**
- * Hand out up to n buffers as netmap's extra buffers: a list linked through the first word of each.
+ * The region of that name: one that this process has, that others have, or a new one of that shape.
  *
- * @param head  the first one, 0 if none
- * @return how many
+ * @param outer  a share whose directory is locked, or NULL
  */
-uint32_t region_buffers_take(struct region *region, uint32_t n, uint32_t *head);
+int region_open(const struct share *outer, const char *directory, const char *name,
+    const struct region_shape *shape, struct region **out);
 
-/**
- * Take back a list of at most n buffers. A program wrote it: an index outside the region, or one that was
- * there already, ends it.
- */
-void region_buffers_give(struct region *region, uint32_t head, uint32_t n);
+/** The same, if there is one: else -ENOENT, without a message. */
+int region_join(
+    const struct share *outer, const char *directory, const char *name, struct region **out);
+
+/** The region of that id, here or in the directory; -EINVAL (and a message) if there is none. */
+int region_by_id(const char *directory, uint32_t id, struct region **out);
+
+/* Another process's region as a sender sees it: checked, mapped linearly. */
+struct region_view {
+	uint8_t *base;
+	size_t size;
+	struct region_shape shape;
+	size_t slots_at, bufs_at;
+};
+
+/** No message: senders go on without it. */
+int region_view_map(int dirfd, const char *file, struct region_view *out);
+void region_view_unmap(struct region_view *view);
 
 #endif

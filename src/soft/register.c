@@ -7,11 +7,10 @@
 
 #include "../base/error.h"
 #include "monitor.h"
+#include "offsets.h"
+#include "options.h"
 #include "ports/switch_control.h"
 #include "soft.h"
-
-/* As many as fit netmap's limit for a whole request; also ends a list that bites its tail. */
-#define OPTIONS_MAX (NETMAP_REQ_MAXSIZE / (unsigned)sizeof(struct nmreq_option))
 
 static uint32_t or_default(uint32_t value, uint32_t fallback, uint32_t most)
 {
@@ -45,35 +44,14 @@ static void request_fill(struct port_request *out, const struct nmreq_header *he
 		out->directory = soft->directory;
 }
 
-/* Options arrive as a list; each gets its own status. */
-static int options_read(const struct nmreq_header *header, const struct device_opt_soft **soft)
-{
-	struct nmreq_option *option = (void *)(uintptr_t)header->nr_options;
-	unsigned n = 0;
-	int err = 0;
-
-	for (; option; option = (void *)(uintptr_t)option->nro_next) {
-		if (++n > OPTIONS_MAX)
-			return error_set(
-			    -EMSGSIZE, "the request has more than %u options", OPTIONS_MAX);
-		if (option->nro_reqtype == DEVICE_OPT_SOFT) {
-			*soft = (const void *)option;
-			option->nro_status = 0;
-			continue;
-		}
-		option->nro_status = option->nro_reqtype == 0 ? EINVAL : EOPNOTSUPP;
-		err = error_set(-(int)option->nro_status,
-		    "option %u is not served by the soft device", option->nro_reqtype);
-	}
-	return err;
-}
-
 /* The rings of one direction that a mode selects; end <= first selects none. */
 static struct soft_range select_rings(uint32_t mode, uint32_t ringid, uint32_t all, uint32_t host)
 {
 	uint32_t nic = all - host;
 
 	switch (mode) {
+	case NR_REG_NULL:
+		return (struct soft_range){0, 0};
 	case NR_REG_ALL_NIC:
 		return (struct soft_range){0, nic};
 	case NR_REG_SW:
@@ -103,7 +81,7 @@ static int ranges_set(struct soft *soft, const struct port *port, const struct n
 		return error_set(-EINVAL, "port \"%s\" has no host rings", port->name);
 	soft->tx = select_rings(mode, ringid, port->num_tx, port->host_tx);
 	soft->rx = select_rings(mode, ringid, port->num_rx, port->host_rx);
-	if (is_empty(&soft->tx) && is_empty(&soft->rx))
+	if (mode != NR_REG_NULL && is_empty(&soft->tx) && is_empty(&soft->rx))
 		return error_set(-EINVAL, "port \"%s\" has no ring %u (%u TX, %u RX)", port->name,
 		    ringid, port->num_tx - port->host_tx, port->num_rx - port->host_rx);
 	if (only == NR_TX_RINGS_ONLY)
@@ -152,7 +130,7 @@ static void if_fill(struct soft *soft, const struct port *port)
 	ssize_t *offsets = (ssize_t *)(uintptr_t)nifp->ring_ofs;
 
 	memcpy(nifp->ni_name, port->name, strnlen(port->name, sizeof nifp->ni_name - 1));
-	CONST_SET(uint32_t, nifp->ni_flags, NI_PRIV_MEM);
+	CONST_SET(uint32_t, nifp->ni_flags, port->region->id == REGION_GLOBAL ? 0 : NI_PRIV_MEM);
 	CONST_SET(uint32_t, nifp->ni_tx_rings, port->num_tx - port->host_tx);
 	CONST_SET(uint32_t, nifp->ni_rx_rings, port->num_rx - port->host_rx);
 	CONST_SET(uint32_t, nifp->ni_host_tx_rings, port->host_tx);
@@ -176,7 +154,8 @@ static void reply_fill(struct nmreq_register *reg, const struct soft *soft, cons
 }
 
 /* Everything after the port is found; on failure only the port reference is left to give back. */
-static int bind_rings(struct soft *soft, struct port *port, struct nmreq_register *reg)
+static int bind_rings(struct soft *soft, struct port *port, struct nmreq_register *reg,
+    struct nmreq_opt_offsets *offsets)
 {
 	bool exclusive = reg->nr_flags & NR_EXCLUSIVE;
 	int err = ranges_set(soft, port, reg);
@@ -191,10 +170,12 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 		return error_set(-EIO,
 		    "packets of \"%s\" carry a virtio header; ask for NR_ACCEPT_VNET_HDR",
 		    port->name);
-	soft->nifp = region_if_take(port->region);
-	if (!soft->nifp)
-		return error_set(
-		    -ENOMEM, "port \"%s\" is open %u times already", port->name, REGION_MAX_IFS);
+	err = offsets_bind(port, &soft->tx, &soft->rx, offsets);
+	if (err)
+		return err;
+	err = region_if_take(port->region, &soft->nifp, &soft->if_lock);
+	if (err)
+		return err;
 	use(port->tx_users, &soft->tx, exclusive);
 	use(port->rx_users, &soft->rx, exclusive);
 	if_fill(soft, port);
@@ -217,11 +198,10 @@ static int request_check(const struct nmreq_register *reg, const struct device_o
 		    "buffers of %u bytes: %u to %u in steps of %u are possible", buf_size,
 		    SOFT_BUF_MIN, SOFT_BUF_MAX, SOFT_BUF_UNIT);
 
-	if (mode != NR_REG_ALL_NIC && mode != NR_REG_ONE_NIC && !wants_host(mode))
+	if (mode != NR_REG_ALL_NIC && mode != NR_REG_ONE_NIC && mode != NR_REG_NULL &&
+	    !wants_host(mode))
 		return error_set(
 		    -EINVAL, "register mode %u is not one that the soft device serves", mode);
-	if (reg->nr_mem_id != 0)
-		return error_set(-EINVAL, "there is no memory region %u", reg->nr_mem_id);
 	return 0;
 }
 
@@ -231,22 +211,47 @@ static bool is_monitor(const struct nmreq_register *reg)
 	return reg->nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX);
 }
 
-/* The port to bind to, with one more reference. */
-static int port_get(struct soft *soft, struct port_request *request,
-    const struct nmreq_register *reg, struct port **out)
+/* The slots that a monitor's request leaves open are the watched port's. */
+static int monitor_get(
+    struct port_request *request, const struct nmreq_register *reg, struct port **out)
 {
-	if (!is_monitor(reg))
-		return registry_get(request, soft->tried, sizeof soft->tried, out);
 	request->monitor_flags = reg->nr_flags;
 	request->tx_slots = reg->nr_tx_slots;
 	request->rx_slots = reg->nr_rx_slots;
 	return registry_monitor(request, out);
 }
 
+/* The port, in the region that was asked for: one that is open must be there already. */
+static int port_get(struct port_request *request, const struct nmreq_register *reg,
+    struct soft *soft, struct port **out)
+{
+	int err = 0;
+
+	if (is_monitor(reg))
+		return monitor_get(request, reg, out);
+	if (reg->nr_mem_id != 0)
+		err = region_by_id(request->directory, reg->nr_mem_id, &request->region);
+	if (err)
+		return err;
+	if (request->region)
+		request->buf_size = request->region->buf_size;
+	err = reg->nr_mode == NR_REG_NULL
+		  ? null_mode_get(request, out)
+		  : registry_get(request, soft->tried, sizeof soft->tried, out);
+	if (!err && request->region && (*out)->region != request->region) {
+		err = error_set(-EINVAL, "port \"%s\" is in memory region %u, not in %u",
+		    request->name, (*out)->region->id, request->region->id);
+		registry_put(*out);
+	}
+	if (request->region)
+		region_release(request->region);
+	return err;
+}
+
 int soft_register(struct soft *soft, struct nmreq_header *header)
 {
 	struct nmreq_register *reg = (void *)(uintptr_t)header->nr_body;
-	const struct device_opt_soft *options = NULL;
+	struct soft_options options;
 	struct port_request request;
 	struct port *port;
 	int err;
@@ -254,23 +259,43 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 	if (soft->port)
 		return error_set(
 		    -EBUSY, "this descriptor is bound to \"%s\" already", soft->port->name);
-	err = options_read(header, &options);
+	err = soft_options_read(header, &options);
 	if (!err)
-		err = request_check(reg, options);
+		err = request_check(reg, options.soft);
 	if (err)
 		return err;
-	request_fill(&request, header, reg, options);
-	if (options && options->spin_us)
-		soft->spin_us = options->spin_us == LOOM_SPIN_NONE ? 0 : options->spin_us;
+	request_fill(&request, header, reg, options.soft);
+	if (options.soft && options.soft->spin_us)
+		soft->spin_us = options.soft->spin_us == LOOM_SPIN_NONE ? 0 : options.soft->spin_us;
 	registry_lock();
-	err = port_get(soft, &request, reg, &port);
+	err = port_get(&request, reg, soft, &port);
 	if (!err) {
-		err = bind_rings(soft, port, reg);
+		err = bind_rings(soft, port, reg, options.offsets);
 		if (err)
 			registry_put(port);
 		else if (is_monitor(reg))
 			monitor_start(port, &soft->rx);
 	}
+	registry_unlock();
+	if (!err && options.csb) {
+		err = csb_enable(soft, options.csb);
+		if (err)
+			soft_unregister(soft);
+	}
+	return err;
+}
+
+int soft_register_sibling(struct soft *soft, const struct soft *bound, struct nmreq_register *reg)
+{
+	int err;
+
+	if (!bound->port)
+		return error_set(-ENXIO, "the descriptor is not bound to a port");
+	registry_lock();
+	bound->port->references++;
+	err = bind_rings(soft, bound->port, reg, NULL);
+	if (err)
+		registry_put(bound->port);
 	registry_unlock();
 	return err;
 }
@@ -281,12 +306,14 @@ void soft_unregister(struct soft *soft)
 
 	if (!port)
 		return;
+	kloop_close(&soft->kloop);
+	soft->csb = (struct csb){0};
 	registry_lock();
 	soft_unwatch(soft);
 	unuse(port->tx_users, &soft->tx);
 	unuse(port->rx_users, &soft->rx);
 	region_buffers_give(port->region, soft->nifp->ni_bufs_head, soft->extra_bufs);
-	region_if_give(port->region, soft->nifp);
+	region_if_give(soft->if_lock);
 	registry_put(port);
 	registry_unlock();
 	soft->port = NULL;

@@ -143,13 +143,18 @@ static int open_by_name(
 	return interface_open(&request, tried, tried_size, out);
 }
 
-static struct port *find(const struct port_request *request)
+static bool is_called(const struct port *port, const char *name, const char *directory)
 {
-	const char *directory = request->directory ? request->directory : "";
+	return strcmp(port->name, name) == 0 &&
+	       strcmp(port->directory, directory ? directory : "") == 0 &&
+	       port->num_tx + port->num_rx > 0; /* a port of mode NULL is its opener's alone */
+}
+
+struct port *registry_find(const char *name, const char *directory)
+{
 	struct port *port = ports;
 
-	while (port &&
-	       (strcmp(port->name, request->name) != 0 || strcmp(port->directory, directory) != 0))
+	while (port && !is_called(port, name, directory))
 		port = port->next;
 	return port;
 }
@@ -162,10 +167,18 @@ static bool shareable(const char *name)
 	return !(strncmp(name, "pipe{", 5) == 0 && len > 6 && name[len - 1] == '}');
 }
 
+static void enlist(struct port *port)
+{
+	port->next = ports;
+	ports = port;
+}
+
 int registry_get(
     const struct port_request *request, char *tried, size_t tried_size, struct port **out)
 {
-	struct port *port = shareable(request->name) || request->any_end ? find(request) : NULL;
+	struct port *port = shareable(request->name) || request->any_end
+				? registry_find(request->name, request->directory)
+				: NULL;
 	int err;
 
 	if (port) {
@@ -177,11 +190,19 @@ int registry_get(
 		return error_set(-ENAMETOOLONG, "the directory's name has more than %zu bytes: %s",
 		    sizeof port->directory - 1, request->directory);
 	err = open_by_name(request, tried, tried_size, out);
-	if (err)
-		return err;
-	(*out)->next = ports;
-	ports = *out;
-	return 0;
+	if (!err)
+		enlist(*out);
+	return err;
+}
+
+int registry_open(
+    const struct port_kind *kind, const struct port_request *request, struct port **out)
+{
+	int err = port_open(kind, request, out);
+
+	if (!err)
+		enlist(*out);
+	return err;
 }
 
 int registry_monitor(const struct port_request *wanted, struct port **out)
@@ -189,7 +210,8 @@ int registry_monitor(const struct port_request *wanted, struct port **out)
 	struct port_request request = *wanted;
 	int err;
 
-	request.watched = find(wanted); /* if there is none: another process may have it */
+	request.watched = registry_find(
+	    wanted->name, wanted->directory); /* if there is none: another process may have it */
 	err = port_open(&port_kind_monitor, &request, out);
 	if (err)
 		return err;
@@ -203,7 +225,7 @@ bool registry_has(const struct port_request *request)
 	bool has;
 
 	registry_lock();
-	has = find(request) != NULL;
+	has = registry_find(request->name, request->directory) != NULL;
 	registry_unlock();
 	return has;
 }

@@ -113,10 +113,20 @@ int ring_sync_unusual(struct ring *r, int (*move)(struct ring *))
 	return err;
 }
 
+/* Where in its buffer a slot says that its packet starts. Anybody may have written it. */
+static uint64_t slot_offset(const struct ring *r, uint32_t index)
+{
+	uint64_t mask = ring_offset_mask(r);
+
+	return mask ? __atomic_load_n(&r->common.ring->slot[index].ptr, __ATOMIC_RELAXED) & mask
+		    : 0;
+}
+
 uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t *flags)
 {
 	const struct region *region = r->port->region;
 	uint64_t word = loom_slot_word(&r->common.ring->slot[index]);
+	uint64_t offset = slot_offset(r, index);
 	uint32_t buffer = (uint32_t)word;
 
 	*len = (uint16_t)(word >> 32);
@@ -125,9 +135,24 @@ uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t 
 		ring_drop(r, LOOM_DROP_BAD_INDEX, 1);
 		return NULL;
 	}
-	if (*len > region->buf_size) {
+	if (offset >= region->buf_size || *len > region->buf_size - offset) {
 		ring_drop(r, LOOM_DROP_BAD_LENGTH, 1);
 		return NULL;
 	}
-	return region_buffer(region, buffer);
+	return region_buffer(region, buffer) + offset;
+}
+
+uint8_t *ring_slot_space(const struct ring *r, uint32_t index, uint32_t *room)
+{
+	const struct region *region = r->port->region;
+	uint32_t buffer = __atomic_load_n(&r->common.ring->slot[index].buf_idx, __ATOMIC_RELAXED);
+	uint64_t offset = slot_offset(r, index);
+
+	if (buffer < REGION_FIRST_BUFFER || buffer >= region->num_bufs ||
+	    offset >= region->buf_size)
+		return NULL;
+	*room = region->buf_size - (uint32_t)offset;
+	if (ring_offset_mask(r) && r->offset_room < *room)
+		*room = r->offset_room;
+	return region_buffer(region, buffer) + offset;
 }

@@ -37,7 +37,11 @@ struct ring {
 	uint32_t rhead, rcur; /* the program's head and cur, checked */
 	uint32_t hwcur, hwtail;
 	uint64_t stamped; /* os_tick_passed()'s, for ring->ts */
-	uint16_t index;   /* among the rings of its direction */
+	/* Bits of slot.ptr that say where in its buffer a packet starts; 0: where the buffer does. */
+	uint64_t offset_mask;
+	uint32_t offset_max;  /* with offsets: the largest one that was announced … */
+	uint32_t offset_room; /* … and the bytes that a slot can be given behind it */
+	uint16_t index;       /* among the rings of its direction */
 	bool tx;
 	uint32_t unusual; /* 0: a sync is the kind's move and nothing else; changed atomically */
 	int kick; /* readable until the next sync: packets came before the descriptor; or -1 */
@@ -77,10 +81,26 @@ void ring_start(struct ring *r, uint32_t head, uint32_t tail);
 int ring_reinit(struct ring *r);
 
 /**
- * A slot's buffer and length, checked against the region; NULL (and a counted drop) if they do not
- * hold. The length is the caller's copy: the slot may change under it.
+ * Where a slot's packet starts, and its length, checked against the region; NULL (and a counted drop)
+ * if they do not hold. The length is the caller's copy: the slot may change under it.
  */
 uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t *flags);
+
+/**
+ * Where the device may put a packet for a slot, and how many bytes; NULL if the slot names no buffer, or a
+ * place outside it.
+ */
+uint8_t *ring_slot_space(const struct ring *r, uint32_t index, uint32_t *room);
+
+/**
+ * The ring's offset_mask as it is now: a descriptor that binds the ring beside its user may set it at
+ * any time, after the fields that go with it.
+ */
+static inline uint64_t ring_offset_mask(const struct ring *r)
+{
+	/* Pairs with the store in offsets_bind(). */
+	return __atomic_load_n(&r->offset_mask, __ATOMIC_ACQUIRE);
+}
 
 /* head and cur must follow the last accepted head, in this order, within what the program owns. */
 static inline bool ring_in_order(const struct ring *r, uint32_t head, uint32_t cur)

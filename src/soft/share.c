@@ -19,6 +19,7 @@
 #define PREFIX          "loom-"
 #define USER_BYTE       0u
 #define END_BYTE        1u
+#define LOOKS           64u /* objects per sweep: bounds what opening costs where there are many */
 #define KEPT            S_IXUSR /* the mark of an object that outlives its users */
 
 /* File names keep letters, digits and the braces of pipes; anything else becomes %xx. */
@@ -35,6 +36,20 @@ static void encode(const char *key, char *out, size_t size)
 			used += (size_t)snprintf(out + used, size - used, "%%%02x", c);
 	}
 	out[used] = 0;
+}
+
+static void decode(const char *file, char *out, size_t size)
+{
+	const char *end = file + strlen(file);
+	unsigned c;
+
+	for (file += strlen(PREFIX); file < end && size > 1; size--) {
+		bool escaped = *file == '%' && end - file >= 3 && sscanf(file + 1, "%2x", &c) == 1;
+
+		*out++ = escaped ? (char)c : *file;
+		file += escaped ? 3 : 1;
+	}
+	*out = 0;
 }
 
 static void directory_name(const char *wanted, char *out, size_t size)
@@ -90,14 +105,13 @@ static bool in_use(int dirfd, const char *object)
 	return held != 0;
 }
 
-/* What has our names, is of our making, and may go: an object, or a part or wakeup of one. */
+/* What is of our making, and may go: an object, or a part or wakeup of one. */
 static bool is_ours(int dirfd, const char *file)
 {
 	bool part = strchr(file, '.') != NULL;
 	struct stat st;
 
-	if (strncmp(file, PREFIX, strlen(PREFIX)) != 0 ||
-	    fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid())
+	if (fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid())
 		return false;
 	if (!part)
 		return S_ISREG(st.st_mode) && !(st.st_mode & KEPT);
@@ -114,20 +128,68 @@ static DIR *directory_read(int dirfd)
 	return dir;
 }
 
-/* Remove dead objects, and parts without an object in use. The directory is locked. */
-static void sweep(int dirfd)
+/* What a sweep found out last about an object with parts: nobody can take or leave it meanwhile. */
+struct verdict {
+	char object[NAME_MAX + 1];
+	bool used;
+};
+
+static bool is_dead(int dirfd, const char *object, bool part, struct verdict *last)
+{
+	if (!part)
+		return !in_use(dirfd, object);
+	if (strcmp(last->object, object) != 0) {
+		last->used = in_use(dirfd, object);
+		snprintf(last->object, sizeof last->object, "%s", object);
+	}
+	return !last->used;
+}
+
+static unsigned count_objects(DIR *dir)
+{
+	const struct dirent *entry;
+	unsigned n = 0;
+
+	while ((entry = readdir(dir)))
+		n += strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
+		     !strchr(entry->d_name, '.');
+	rewinddir(dir);
+	return n;
+}
+
+/* Looking at hundreds of objects at every opening and closing would make that slow: a share of them will do. */
+static bool is_due(unsigned objects, uint64_t *random)
+{
+	*random = *random * 6364136223846793005u + 1442695040888963407u;
+	return (*random >> 33) % objects < LOOKS;
+}
+
+/*
+ * Remove dead objects, and parts without an object in use: `own` surely, of others that died alone at
+ * least LOOKS on average. The directory is locked.
+ */
+static void sweep(int dirfd, const char *own)
 {
 	DIR *dir = directory_read(dirfd);
+	struct verdict last = {.object = ""};
+	uint64_t random = os_now_ns();
 	const struct dirent *entry;
+	unsigned objects;
 
 	if (!dir)
 		return;
+	objects = count_objects(dir);
 	while ((entry = readdir(dir))) {
+		size_t len = strcspn(entry->d_name, ".");
 		char object[NAME_MAX + 1];
 
-		snprintf(
-		    object, sizeof object, "%.*s", (int)strcspn(entry->d_name, "."), entry->d_name);
-		if (is_ours(dirfd, entry->d_name) && !in_use(dirfd, object))
+		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
+			continue;
+		snprintf(object, sizeof object, "%.*s", (int)len, entry->d_name);
+		if (objects > LOOKS && strcmp(object, own) != 0 && !is_due(objects, &random))
+			continue;
+		if (is_dead(dirfd, object, entry->d_name[len] != 0, &last) &&
+		    is_ours(dirfd, entry->d_name))
 			unlinkat(dirfd, entry->d_name, 0);
 	}
 	closedir(dir);
@@ -213,40 +275,34 @@ static int take(struct share *share, const char *key, int end, bool create)
 	return 0;
 }
 
-static int directory_enter(const char *wanted)
+/* The directory, locked and without what is dead. */
+static int directory_enter(const char *wanted, const char *own)
 {
 	int dirfd = directory_open(wanted), err;
 
 	if (dirfd < 0)
 		return dirfd;
 	err = os_directory_lock(dirfd, LOCK_TIMEOUT_MS);
-	if (!err)
-		return dirfd;
-	close(dirfd);
-	return error_set(err, "the directory of shared objects stays locked by another "
-			      "process (is one stopped "
-			      "while it opens a port?)");
-}
-
-/* The directory, locked and without what is dead. */
-static int directory_enter_swept(const char *wanted)
-{
-	int dirfd = directory_enter(wanted);
-
-	if (dirfd >= 0)
-		sweep(dirfd);
+	if (err) {
+		close(dirfd);
+		return error_set(err, "the directory of shared objects stays locked by another "
+				      "process (is one stopped "
+				      "while it opens a port?)");
+	}
+	sweep(dirfd, own);
 	return dirfd;
 }
 
-/* In a directory as directory_enter() gives it, or an error, which is passed on. */
-static int locked_open(struct share *share, int dirfd, const char *key, int end, bool create)
+static int locked_open(
+    struct share *share, const char *directory, const char *key, int end, bool create)
 {
 	int err;
 
-	if (dirfd < 0)
-		return dirfd;
-	*share = (struct share){.dirfd = dirfd, .fd = -1};
+	*share = (struct share){.fd = -1};
 	encode(key, share->file, sizeof share->file);
+	share->dirfd = directory_enter(directory, share->file);
+	if (share->dirfd < 0)
+		return share->dirfd;
 	err = take(share, key, end, create);
 	if (err) {
 		if (share->fd >= 0)
@@ -259,17 +315,58 @@ static int locked_open(struct share *share, int dirfd, const char *key, int end,
 
 int share_open(struct share *share, const char *directory, const char *key, int end)
 {
-	return locked_open(share, directory_enter_swept(directory), key, end, true);
-}
-
-int share_open_alone(struct share *share, const char *directory, const char *key, int end)
-{
-	return locked_open(share, directory_enter(directory), key, end, true);
+	return locked_open(share, directory, key, end, true);
 }
 
 int share_open_existing(struct share *share, const char *directory, const char *key)
 {
-	return locked_open(share, directory_enter_swept(directory), key, SHARE_NO_END, false);
+	return locked_open(share, directory, key, SHARE_NO_END, false);
+}
+
+int share_enter(struct share *share, const char *directory)
+{
+	*share = (struct share){.fd = -1};
+	share->dirfd = directory_enter(directory, "");
+	return share->dirfd < 0 ? share->dirfd : 0;
+}
+
+void share_leave(struct share *share)
+{
+	os_directory_unlock(share->dirfd);
+	close(share->dirfd);
+}
+
+void share_sweep(const struct share *share)
+{
+	sweep(share->dirfd, share->file);
+}
+
+int share_open_within(struct share *share, const struct share *outer, const char *key, bool create)
+{
+	int err;
+
+	*share = (struct share){.fd = -1};
+	encode(key, share->file, sizeof share->file);
+	share->dirfd = openat(outer->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (share->dirfd < 0)
+		return error_set(-errno, "cannot open the directory of shared objects again: %s",
+		    strerror(errno));
+	/* The sweep may have passed it over, and its maker may have been killed on the way. */
+	if (!in_use(share->dirfd, share->file) && is_ours(share->dirfd, share->file))
+		unlinkat(share->dirfd, share->file, 0);
+	err = take(share, key, SHARE_NO_END, create);
+	if (err)
+		share_drop(share);
+	return err;
+}
+
+void share_drop(struct share *share)
+{
+	if (share->fd >= 0)
+		close(share->fd);
+	if (share->created)
+		unlinkat(share->dirfd, share->file, 0);
+	close(share->dirfd);
 }
 
 void share_ready(const struct share *share)
@@ -285,34 +382,17 @@ int share_reopen(const struct share *share)
 		      : fd;
 }
 
-/* Where the lock cannot be had, the next one to come sweeps for us. */
-static bool close_locked(const struct share *share)
+void share_close(struct share *share)
 {
+	/* Where the lock cannot be had, the next one to come sweeps for us. */
 	bool locked = os_directory_lock(share->dirfd, LOCK_TIMEOUT_MS) == 0;
 
 	close(share->fd);
-	return locked;
-}
-
-static void leave(const struct share *share)
-{
+	if (locked)
+		sweep(share->dirfd, share->file);
 	/* Closing would not do where a child has inherited the descriptor. */
 	os_directory_unlock(share->dirfd);
 	close(share->dirfd);
-}
-
-void share_close(struct share *share)
-{
-	if (close_locked(share))
-		sweep(share->dirfd);
-	leave(share);
-}
-
-void share_close_alone(struct share *share)
-{
-	if (close_locked(share) && !in_use(share->dirfd, share->file))
-		unlinkat(share->dirfd, share->file, 0);
-	leave(share);
 }
 
 int share_keep(const struct share *share, bool keep)
@@ -338,7 +418,7 @@ bool share_exists(const char *directory, const char *key)
 
 int share_each(const char *directory, int (*visit)(void *arg, const char *key), void *arg)
 {
-	int dirfd = directory_enter_swept(directory), result = 0;
+	int dirfd = directory_enter(directory, ""), result = 0;
 	const struct dirent *entry;
 	DIR *dir;
 
@@ -353,5 +433,25 @@ int share_each(const char *directory, int (*visit)(void *arg, const char *key), 
 		closedir(dir);
 	os_directory_unlock(dirfd);
 	close(dirfd);
+	return result;
+}
+
+int share_scan(int dirfd, const char *prefix, int (*look)(void *arg, const char *key), void *arg)
+{
+	DIR *dir = directory_read(dirfd);
+	const struct dirent *entry;
+	char key[NAME_MAX + 1];
+	int result = 0;
+
+	while (dir && result == 0 && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0 ||
+		    strchr(entry->d_name, '.'))
+			continue;
+		decode(entry->d_name, key, sizeof key);
+		if (strncmp(key, prefix, strlen(prefix)) == 0)
+			result = look(arg, key);
+	}
+	if (dir)
+		closedir(dir);
 	return result;
 }

@@ -7,7 +7,8 @@
  *
  * Every user holds a shared lock on byte 0 of the object, and an exclusive one on byte 1 + end for
  * the end it has taken; ends are numbered. Locks die with their process, so an object nobody has locked is dead,
- * whatever happened to its users; whoever next opens or closes anything in the directory removes it.
+ * whatever happened to its users; whoever next opens or closes anything in the directory removes it (where
+ * there are many, some of them).
  * Creating, taking and removing happen under a lock on the directory, held for microseconds.
  */
 #ifndef SOFT_SHARE_H
@@ -52,6 +53,21 @@ bool share_is_owned(int fd, unsigned end);
 
 /** The name of an object's file. */
 void share_file_name(const char *key, char out[NAME_MAX + 1]);
+/** Lock the directory, to look around and for share_open_within(); for a short time. */
+int share_enter(struct share *share, const char *directory);
+void share_leave(struct share *share);
+
+/** Remove what is dead, as opening and closing do; the directory is locked. */
+void share_sweep(const struct share *share);
+
+/**
+ * Open, or create, another object while `outer` keeps the same directory locked; no end is taken, and
+ * share_ready() is outer's. One that is dead is made anew. -ENOENT (and no message) without create if there is none.
+ */
+int share_open_within(struct share *share, const struct share *outer, const char *key, bool create);
+
+/** Let go of a share_open_within() that came to nothing; its outer share is still locked. */
+void share_drop(struct share *share);
 
 /** Take an end after SHARE_NO_END, before share_ready(); -EAGAIN if it is taken. */
 int share_take(struct share *share, unsigned end);
@@ -78,14 +94,14 @@ bool share_exists(const char *directory, const char *key);
  */
 int share_each(const char *directory, int (*visit)(void *arg, const char *key), void *arg);
 
+/**
+ * Call look with the key of every object whose key begins with prefix, until it returns something else
+ * than 0; dead ones may be among them.
+ * @return the last result of look
+ */
+int share_scan(int dirfd, const char *prefix, int (*look)(void *arg, const char *key), void *arg);
+
 /** Let go; the last user removes the object. Also undoes a share_open() that was not made ready. */
 void share_close(struct share *share);
-
-/**
- * share_open() and share_close() of an object that has nothing beside its file. They do not look for what is
- * dead, and so cost the same however many objects there are.
- */
-int share_open_alone(struct share *share, const char *directory, const char *key, int end);
-void share_close_alone(struct share *share);
 
 #endif

@@ -54,6 +54,32 @@ static struct device_ring *soft_ring(struct device *device, bool tx, unsigned in
 	return index >= bound->first && index < bound->end ? &rings[index].common : NULL;
 }
 
+static void soft_close(struct device *device)
+{
+	struct soft *soft = soft_of(device);
+
+	soft_unregister(soft);
+	free(soft);
+}
+
+static int soft_sibling(struct device *device, struct nmreq_register *reg, struct device **out)
+{
+	const struct soft *soft = soft_of(device);
+	struct device *sibling;
+	int err = soft_open(&sibling);
+
+	if (err)
+		return err;
+	soft_of(sibling)->spin_us = soft->spin_us;
+	memcpy(soft_of(sibling)->tried, soft->tried, sizeof soft->tried);
+	err = soft_register_sibling(soft_of(sibling), soft, reg);
+	if (err)
+		soft_close(sibling);
+	else
+		*out = sibling;
+	return err;
+}
+
 static void soft_describe(const struct device *device, struct loom_info *info)
 {
 	const struct soft *soft = (const struct soft *)(const void *)device;
@@ -71,14 +97,6 @@ static void soft_describe(const struct device *device, struct loom_info *info)
 	info->region_size = port->region->size;
 }
 
-static void soft_close(struct device *device)
-{
-	struct soft *soft = soft_of(device);
-
-	soft_unregister(soft);
-	free(soft);
-}
-
 static const struct device_ops soft_ops = {
     .name = "soft",
     .control = soft_control,
@@ -89,6 +107,7 @@ static const struct device_ops soft_ops = {
     .arm = soft_arm,
     .map_at = soft_map_at,
     .fd = soft_fd,
+    .sibling = soft_sibling,
     .describe = soft_describe,
     .close = soft_close,
 };
@@ -101,6 +120,7 @@ int soft_open(struct device **out)
 		return error_set(-ENOMEM, "out of memory for a soft device");
 	soft->device.ops = &soft_ops;
 	soft->pollset = -1;
+	soft->kloop.wake = -1;
 	soft->spin_us = SOFT_SPIN_US;
 	*out = &soft->device;
 	return 0;

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 
 #include "../device/device.h"
+#include "csb.h"
+#include "kloop.h"
 #include "port.h"
 
 #define SOFT_SLOTS_DEFAULT 1024u
@@ -28,21 +30,35 @@ struct soft {
 	struct device device; /* first */
 	struct port *port;    /* NULL while unbound */
 	struct netmap_if *nifp;
+	int if_lock; /* holds nifp */
 	struct soft_range tx, rx;
 	uint64_t flags; /* NR_* of the registration */
 	uint32_t mode;
 	uint32_t extra_bufs;
 	uint32_t spin_us;
 	int pollset; /* -1 until loom_port_fd() */
+	struct csb csb;
+	struct kloop kloop;
 	char tried[256];
 };
 
 /* control.c */
 int soft_control(struct device *device, struct nmreq_header *header);
 
+/* info.c */
+int soft_port_info(struct nmreq_header *header);
+int soft_pools_info(struct nmreq_header *header);
+
 /* register.c */
 int soft_register(struct soft *soft, struct nmreq_header *header);
+/** Bind one more descriptor to the port of another: a name would not always lead there. */
+int soft_register_sibling(struct soft *soft, const struct soft *bound, struct nmreq_register *reg);
 void soft_unregister(struct soft *soft);
+
+/* null_mode.c */
+
+/** A port in mode NULL over the region that was asked for; under the registry's lock. */
+int null_mode_get(const struct port_request *wanted, struct port **out);
 
 /* poll.c */
 int soft_sync(struct device *device, bool tx);
@@ -64,6 +80,11 @@ void registry_put(struct port *port);
 
 /** A new monitor, with wanted.monitor_flags, of the port of that name, which is open here or elsewhere. */
 int registry_monitor(const struct port_request *wanted, struct port **out);
+/** The port of that name that is open in this process, or NULL; no reference is taken. */
+struct port *registry_find(const char *name, const char *directory);
+/** A new port of that kind, whatever is open by that name; the lock is held by the caller. */
+int registry_open(
+    const struct port_kind *kind, const struct port_request *request, struct port **out);
 
 /** Whether a port of that name is open in this process. Takes the lock itself. */
 bool registry_has(const struct port_request *request);

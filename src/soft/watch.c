@@ -146,6 +146,7 @@ static int put_slot(struct turn *turn, uint32_t at, bool more)
 	const struct netmap_slot *from = &r->common.ring->slot[at];
 	uint64_t word = loom_slot_word(from);
 	uint32_t buffer = (uint32_t)word, len = (uint16_t)(word >> 32);
+	uint64_t offset = __atomic_load_n(&from->ptr, __ATOMIC_RELAXED) & ring_offset_mask(r);
 	/* A TX slot's high byte is a destination; an RX slot's says how many slots the packet has. */
 	uint16_t flags = r->tx ? NS_TXMON : (uint16_t)(word >> 48 & NS_PORT_MASK);
 
@@ -155,9 +156,10 @@ static int put_slot(struct turn *turn, uint32_t at, bool more)
 		return put_indirect(turn, from, len, flags);
 	if (buffer < REGION_FIRST_BUFFER || buffer >= region->num_bufs)
 		return LOOM_DROP_BAD_INDEX;
-	if (len > region->buf_size || len > sink->buf_size)
+	if (offset >= region->buf_size || len > region->buf_size - offset || len > sink->buf_size)
 		return LOOM_DROP_BAD_LENGTH;
-	memcpy(buffer_in(sink, &sink->slots[turn->at]), region_buffer(region, buffer), len);
+	memcpy(
+	    buffer_in(sink, &sink->slots[turn->at]), region_buffer(region, buffer) + offset, len);
 	slot_finish(turn, len, flags);
 	return SHOWN;
 }

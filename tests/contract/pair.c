@@ -19,15 +19,23 @@
 /* ---- rows ---- */
 
 static const struct row rows[] = {
-    {"loop", "loop", "loop:t%u", NULL, PLACE_HERE, false},
-    {"loop", "loop, two threads", "loop:t%u", NULL, PLACE_THREAD, false},
-    {"pipe", "pipe, master to slave", "t%u{p", "t%u}p", PLACE_HERE, false},
-    {"pipe", "pipe, slave to master", "t%u}p", "t%u{p", PLACE_HERE, false},
-    {"pipe", "pipe, two threads", "pipe{t%u}", "pipe{t%u}", PLACE_THREAD, false},
-    {"pipe", "pipe, two processes", "pipe{t%u}", "pipe{t%u}", PLACE_PROCESS, false},
+    {"loop", "loop", "loop:t%u", NULL, PLACE_HERE, VIA_MEMORY},
+    {"loop", "loop, two threads", "loop:t%u", NULL, PLACE_THREAD, VIA_MEMORY},
+    {"pipe", "pipe, master to slave", "t%u{p", "t%u}p", PLACE_HERE, VIA_MEMORY},
+    {"pipe", "pipe, slave to master", "t%u}p", "t%u{p", PLACE_HERE, VIA_MEMORY},
+    {"pipe", "pipe, two threads", "pipe{t%u}", "pipe{t%u}", PLACE_THREAD, VIA_MEMORY},
+    {"pipe", "pipe, two processes", "pipe{t%u}", "pipe{t%u}", PLACE_PROCESS, VIA_MEMORY},
+    {"pipe", "kernel's device, master to slave", "kernel:t%u{k", "kernel:t%u}k", PLACE_HERE,
+	VIA_KERNEL},
+    {"pipe", "kernel's device, slave to master", "kernel:t%u}k", "kernel:t%u{k", PLACE_HERE,
+	VIA_KERNEL},
+    {"pipe", "kernel's device, two threads", "kernel:t%u{k", "kernel:t%u}k", PLACE_THREAD,
+	VIA_KERNEL},
+    {"pipe", "kernel's device, two processes", "kernel:t%u{k", "kernel:t%u}k", PLACE_PROCESS,
+	VIA_KERNEL},
 #ifdef WITH_NETNS
-    {"packet", "packet, over a cable", "packet:n%u", "packet:f%u", PLACE_HERE, true},
-    {"packet", "packet, two threads", "packet:n%u", "packet:f%u", PLACE_THREAD, true},
+    {"packet", "packet, over a cable", "packet:n%u", "packet:f%u", PLACE_HERE, VIA_CABLE},
+    {"packet", "packet, two threads", "packet:n%u", "packet:f%u", PLACE_THREAD, VIA_CABLE},
 #endif
 };
 
@@ -276,7 +284,7 @@ struct pair *pair_open(const struct row *row, const struct loom_config *config)
 	number++;
 	current = (struct pair){.row = row, .number = number};
 	mailbox_open(&current, config);
-	if (row->cable)
+	if (row->via == VIA_CABLE)
 		cable_lay(number);
 	/* Formats of the table above. NOLINTNEXTLINE(clang-diagnostic-format-nonliteral) */
 	snprintf(name, sizeof name, row->near, number);
@@ -303,7 +311,7 @@ void pair_close(struct pair *pair)
 		return;
 	pair_close_far(pair);
 	loom_close(pair->near.port);
-	if (pair->row->cable)
+	if (pair->row->via == VIA_CABLE)
 		cable_remove(pair->number);
 	*pair = (struct pair){.row = NULL};
 }
@@ -426,8 +434,10 @@ static bool is_wanted(const struct row *row, int argc, char **argv)
 {
 	static const char *const names[] = {"here", "thread", "process"};
 
-	if (row->cable)
+	if (row->via == VIA_CABLE)
 		return is_named("packet", argc, argv);
+	if (row->via == VIA_KERNEL)
+		return is_named("kernel", argc, argv);
 	return argc <= 1 || is_named(names[row->place], argc, argv);
 }
 
@@ -442,7 +452,9 @@ static unsigned has(const struct row *row)
 {
 	return (row->far ? NEEDS_TWO_PORTS : 0) |
 	       (row->place != PLACE_THREAD ? NEEDS_ONE_THREAD : 0) |
-	       (row->place != PLACE_HERE ? NEEDS_CONCURRENCY : 0) | (row->cable ? 0 : NEEDS_MEMORY);
+	       (row->place != PLACE_HERE ? NEEDS_CONCURRENCY : 0) |
+	       (row->via == VIA_CABLE ? 0 : NEEDS_MEMORY) |
+	       (row->via == VIA_KERNEL ? 0 : NEEDS_SIZES | NEEDS_COUNTS);
 }
 
 static size_t add_rows(struct CMUnitTest *tests, const struct body *body, int argc, char **argv)

@@ -14,13 +14,16 @@
 
 enum place { PLACE_HERE, PLACE_THREAD, PLACE_PROCESS };
 
+/* What is between the ends: memory; a cable of ours; or memory behind the kernel's device. */
+enum via { VIA_MEMORY, VIA_CABLE, VIA_KERNEL };
+
 struct row {
 	const char *kind; /* in src/soft/ports/ports.def */
 	const char *label;
 	const char *near; /* a name, %u: a number of its own */
 	const char *far;  /* NULL: one port, its own peer */
 	enum place place;
-	bool cable; /* a cable of ours goes between them */
+	enum via via;
 };
 
 /** Ring 0 of both directions of an open port. */
@@ -91,6 +94,9 @@ struct body {
 #define NEEDS_CONCURRENCY 4u
 #define NEEDS_MEMORY                                                                               \
 	8u /* between the ends: what is synced is there at once, and stays in its slot */
+#define NEEDS_SIZES                                                                                \
+	16u /* buffers as large as was asked for: a request to the kernel's device cannot say so */
+#define NEEDS_COUNTS 32u /* of sleeps and wakeups, which the kernel's device does not tell */
 
 struct suite {
 	const char *name;
@@ -102,7 +108,8 @@ struct suite {
 
 /**
  * Run the rows of the places that the command line names: here, thread, process; none: all of these.
- * "packet" stands for the rows over a cable; 77 where none can be laid.
+ * "packet" stands for the rows over a cable; 77 where none can be laid. "kernel" stands for those on the
+ * kernel's device, for which the program runs under the preload library.
  */
 int suite_run(const struct suite *suite, int argc, char **argv);
 

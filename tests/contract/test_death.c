@@ -59,8 +59,11 @@ static void board_clear(void)
 
 static bool end_open(struct end *end, const char *name)
 {
-	return loom_open(name, LOOM_CONFIG(.tx_slots = SLOTS), &end->port) == 0 &&
-	       loom_tx(end->port, 0, &end->tx) == 0 && loom_rx(end->port, 0, &end->rx) == 0;
+	if (loom_open(name, LOOM_CONFIG(.tx_slots = SLOTS), &end->port) == 0 &&
+	    loom_tx(end->port, 0, &end->tx) == 0 && loom_rx(end->port, 0, &end->rx) == 0)
+		return true;
+	fprintf(stderr, "%s: %s\n", name, loom_error());
+	return false;
 }
 
 /* Let a child live for up to most microseconds, then kill it. */
@@ -315,6 +318,16 @@ static void a_process_killed_while_it_opens_or_closes_blocks_nobody(void **state
 
 /* ---- death while asleep ---- */
 
+static void wait_for_child(void)
+{
+	const uint64_t deadline = now_ms() + LIFE_S * 1000;
+
+	while (!__atomic_load_n(&board->received, __ATOMIC_RELAXED)) {
+		assert_true(now_ms() < deadline);
+		sched_yield();
+	}
+}
+
 static int child_sleeps(void *arg)
 {
 	struct loom_frame frame;
@@ -347,8 +360,7 @@ static void waking_a_dead_sleeper_harms_nobody(void **state)
 
 		board->received = 0;
 		child = child_start(child_sleeps, name);
-		while (!__atomic_load_n(&board->received, __ATOMIC_RELAXED))
-			sched_yield();
+		wait_for_child();
 		usleep(3000);
 		kill(child, SIGKILL);
 		assert_int_equal(child_wait(child), -SIGKILL);
@@ -386,8 +398,7 @@ static void an_end_that_another_process_has_is_busy(void **state)
 	(void)state;
 	board_clear();
 	child = child_start(child_holds, name);
-	while (!__atomic_load_n(&board->received, __ATOMIC_RELAXED))
-		sched_yield();
+	wait_for_child();
 	assert_refused(loom_open("d{7", NULL, &port), -EBUSY, "another process");
 	assert_null(port);
 	assert_ok(loom_open("d}7", NULL, &port));

@@ -14,16 +14,29 @@
 #include <unistd.h>
 
 /* The object's header; see struct pipe_header in src/soft/ports/pipe.c. */
-#define AT_MAGIC     0
-#define AT_ABI       8
-#define AT_PAGE_SIZE 12
-#define AT_SIZE      16
-#define AT_TX_RINGS  24
-#define AT_RX_RINGS  28
-#define AT_TX_SLOTS  32
-#define AT_RX_SLOTS  36
-#define AT_BUF_SIZE  40
-#define AT_NUM_BUFS  44
+#define AT_MAGIC      0
+#define AT_ABI        8
+#define AT_PAGE_SIZE  12
+#define AT_SIZE       16
+#define AT_TX_RINGS   24
+#define AT_RX_RINGS   28
+#define AT_TX_SLOTS   32
+#define AT_RX_SLOTS   36
+#define AT_REGION     40 /* 64 bytes */
+#define AT_REGION_ID  104
+#define AT_AREA       108 /* of the master's first TX ring */
+#define AT_GENERATION 112
+#define AT_EXCHANGES  8192 /* the first page after the header */
+
+/* The header of the region's object; see struct region_control in src/soft/region.h. */
+#define AT_REGION_SIZE  16
+#define AT_IN_REGION_ID 24
+#define AT_PLAIN        28
+#define AT_PAIRS        32
+#define AT_RING_SLOTS   36
+#define AT_NUM_BUFS     40
+#define AT_BUF_SIZE     44
+#define AT_IF_SIZE      48
 
 /* ---- the directory ---- */
 
@@ -150,20 +163,26 @@ static void objects_are_for_their_user_alone(void **state)
 
 static char object[PATH_MAX];
 
-static void note_object(const char *path)
+static void note_pipe(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && !strstr(path, "/loom-mem"))
 		snprintf(object, sizeof object, "%s", path);
 }
 
-static int object_open(void)
+static void note_region(const char *path)
+{
+	if (strstr(path, "/loom-mem"))
+		snprintf(object, sizeof object, "%s", path);
+}
+
+static int object_open(void (*note)(const char *path))
 {
 	int fd;
 
 	object[0] = 0;
-	scratch_visit(note_object);
+	scratch_visit(note);
 	fd = open(object, O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0);
 	return fd;
@@ -209,7 +228,7 @@ static struct holder holder_start(void)
 	assert_int_equal(byte, 0);
 	close(ends[0]);
 	close(ends[1]);
-	holder.fd = object_open();
+	holder.fd = object_open(note_pipe);
 	return holder;
 }
 
@@ -282,15 +301,89 @@ static void a_shape_that_does_not_add_up_is_refused(void **state)
 	} wrong[] = {{AT_TX_RINGS, 0}, {AT_TX_RINGS, 2}, {AT_TX_RINGS, 257},
 	    {AT_TX_RINGS, UINT32_MAX}, {AT_RX_RINGS, 0}, {AT_RX_RINGS, 0x80000000},
 	    {AT_TX_SLOTS, 0}, {AT_TX_SLOTS, 4097}, {AT_TX_SLOTS, UINT32_MAX}, {AT_RX_SLOTS, 0},
-	    {AT_RX_SLOTS, 1u << 28}, {AT_BUF_SIZE, 0}, {AT_BUF_SIZE, 63}, {AT_BUF_SIZE, 65536},
-	    {AT_BUF_SIZE, UINT32_MAX}, {AT_NUM_BUFS, 0}, {AT_NUM_BUFS, 2},
-	    {AT_NUM_BUFS, UINT32_MAX}, {AT_SIZE, 0}, {AT_SIZE, 1}, {AT_SIZE, UINT32_MAX}};
+	    {AT_RX_SLOTS, 1u << 28}, {AT_SIZE, 0}, {AT_SIZE, 1}, {AT_SIZE, UINT32_MAX}};
 	struct holder holder = holder_start();
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(wrong); i++)
 		refused_with(&holder, wrong[i].at, wrong[i].value, "");
 	holder_end(&holder);
+}
+
+/* Where in the region the rings are: nowhere, where no pairs are, where somebody else's are. */
+static void rings_that_are_not_there_are_refused(void **state)
+{
+	struct holder holder = holder_start();
+	uint32_t generation = read32(holder.fd, AT_GENERATION);
+	uint32_t area = read32(holder.fd, AT_AREA);
+
+	(void)state;
+	refused_with(&holder, AT_AREA, 0, "not for pipes");
+	refused_with(&holder, AT_AREA, area + 2, "given back");
+	refused_with(&holder, AT_AREA, 1024, "given back");
+	refused_with(&holder, AT_AREA, UINT32_MAX, "given back");
+	refused_with(&holder, AT_GENERATION, generation + 1, "given back");
+	refused_with(&holder, AT_GENERATION, generation - 2, "given back");
+	holder_end(&holder);
+}
+
+static void a_region_that_is_not_there_is_refused(void **state)
+{
+	static const char names[][64] = {
+	    "other", "../pipe", "a name of sixty-four characters without a NUL at its end, honest"};
+	struct holder holder = holder_start();
+	char before[64];
+
+	(void)state;
+	assert_int_equal(pread(holder.fd, before, sizeof before, AT_REGION), sizeof before);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		assert_int_equal(pwrite(holder.fd, names[i], 64, AT_REGION), 64);
+		assert_refused(try_open(), -EPROTO, "pipe{t}");
+	}
+	memset(before, 0, sizeof before);
+	assert_int_equal(pwrite(holder.fd, before, sizeof before, AT_REGION), sizeof before);
+	assert_refused(try_open(), -EXDEV, "pipe{t}");
+	holder_end(&holder);
+}
+
+static void a_region_that_does_not_add_up_is_refused(void **state)
+{
+	static const struct {
+		off_t at;
+		uint32_t value;
+	} wrong[] = {{AT_MAGIC, 0}, {AT_ABI, 0}, {AT_ABI, 999}, {AT_PAGE_SIZE, 123},
+	    {AT_REGION_SIZE, 0}, {AT_REGION_SIZE, 1}, {AT_REGION_SIZE, UINT32_MAX},
+	    {AT_IN_REGION_ID, 0}, {AT_IN_REGION_ID, 1}, {AT_IN_REGION_ID, UINT32_MAX},
+	    {AT_PLAIN, 0}, {AT_PLAIN, UINT32_MAX}, {AT_PAIRS, 0}, {AT_PAIRS, 1025},
+	    {AT_RING_SLOTS, 0}, {AT_RING_SLOTS, 256}, {AT_RING_SLOTS, UINT32_MAX}, {AT_BUF_SIZE, 0},
+	    {AT_BUF_SIZE, 63}, {AT_BUF_SIZE, 65536}, {AT_BUF_SIZE, UINT32_MAX}, {AT_NUM_BUFS, 0},
+	    {AT_NUM_BUFS, 2}, {AT_NUM_BUFS, UINT32_MAX}, {AT_IF_SIZE, 0}, {AT_IF_SIZE, UINT32_MAX}};
+	struct holder holder = holder_start();
+
+	(void)state;
+	close(holder.fd);
+	holder.fd = object_open(note_region);
+	for (size_t i = 0; i < COUNT(wrong); i++)
+		refused_with(&holder, wrong[i].at, wrong[i].value, "not a region");
+	holder_end(&holder);
+}
+
+static void a_truncated_region_is_refused(void **state)
+{
+	struct holder holder = holder_start();
+	struct stat st;
+
+	(void)state;
+	close(holder.fd);
+	holder.fd = object_open(note_region);
+	assert_int_equal(fstat(holder.fd, &st), 0);
+	assert_int_equal(ftruncate(holder.fd, st.st_size - 1), 0);
+	assert_refused(try_open(), -EPROTO, "pipe{t}");
+	assert_int_equal(ftruncate(holder.fd, 0), 0);
+	assert_refused(try_open(), -EPROTO, "pipe{t}");
+	holder_end(&holder);
+	assert_ok(try_open());
+	assert_int_equal(scratch_files(), 0);
 }
 
 static void a_truncated_object_is_refused(void **state)
@@ -317,17 +410,16 @@ static void a_wait_ends_in_time_whatever_the_peer_wrote(void **state)
 {
 	static const uint32_t words[] = {1024, 99999, UINT32_MAX, 0x80000000};
 	struct loom_port *port;
-	const off_t page = sysconf(_SC_PAGESIZE);
 	int fd;
 
 	(void)state;
 	assert_ok(loom_open("pipe{t}", NULL, &port));
-	fd = object_open();
+	fd = object_open(note_pipe);
 	for (size_t i = 0; i < COUNT(words); i++) {
 		uint64_t before = now_ms();
 
 		for (off_t at = 0; at < 512; at += 128) /* the words of both exchanges */
-			patch32(fd, page + at, words[i]);
+			patch32(fd, AT_EXCHANGES + at, words[i]);
 		assert_int_equal(loom_port_wait(port, LOOM_RX, 20), 0);
 		assert_in_range(now_ms() - before, 19, 3000);
 		assert_true(loom_port_wait(port, LOOM_TX, 20) >= 0);
@@ -348,6 +440,10 @@ int main(void)
 	    cmocka_unit_test(another_version_is_told_apart),
 	    cmocka_unit_test(a_file_that_is_no_pipe_is_refused),
 	    cmocka_unit_test(a_shape_that_does_not_add_up_is_refused),
+	    cmocka_unit_test(rings_that_are_not_there_are_refused),
+	    cmocka_unit_test(a_region_that_is_not_there_is_refused),
+	    cmocka_unit_test(a_region_that_does_not_add_up_is_refused),
+	    cmocka_unit_test(a_truncated_region_is_refused),
 	    cmocka_unit_test(a_truncated_object_is_refused),
 	    cmocka_unit_test(a_wait_ends_in_time_whatever_the_peer_wrote),
 	};

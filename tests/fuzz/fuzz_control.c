@@ -61,21 +61,61 @@ static void register_read(struct input *input, struct nmreq_register *reg)
 		reg->nr_tx_rings = input_u16(input) % 300;
 }
 
-static uint64_t options_read(struct input *input, struct device_opt_soft *options)
+union option {
+	struct nmreq_option head;
+	struct device_opt_soft soft;
+	struct nmreq_opt_csb csb;
+	struct nmreq_opt_offsets offsets;
+};
+
+/* An option may say that it is longer than it is: there is room for all that 16 bits can say. */
+static struct {
+	union option options[OPTIONS];
+	uint8_t after[65536];
+} room;
+
+/* Entries for as many rings as there can be: CSB mode is not to fail for their address alone. */
+static uint8_t entries[2][512 * 64] __attribute__((aligned(64)));
+
+static void offsets_read(struct input *input, struct nmreq_opt_offsets *offsets)
 {
+	uint8_t odd = input_u8(input);
+
+	offsets->nro_max_offset = odd & 1 ? input_u64(input) : input_u16(input) % 2100;
+	offsets->nro_initial_offset = odd & 2 ? input_u64(input) : offsets->nro_max_offset / 2;
+	offsets->nro_offset_bits = odd & 4 ? input_u8(input) : 0;
+	offsets->nro_min_gap = odd & 8 ? input_u64(input) : odd & 16 ? input_u8(input) : 0;
+}
+
+static void option_read(struct input *input, uint8_t type, union option *option)
+{
+	memset(option, 0, sizeof *option);
+	option->head.nro_reqtype = type & 0x80 ? DEVICE_OPT_SOFT : type & 0x1f;
+	option->head.nro_size = input_u16(input);
+	if (option->head.nro_reqtype == NETMAP_REQ_OPT_CSB && !(type & 0x40)) {
+		option->csb.csb_atok = (uintptr_t)entries[0];
+		option->csb.csb_ktoa = (uintptr_t)entries[1];
+	} else if (option->head.nro_reqtype == NETMAP_REQ_OPT_OFFSETS) {
+		offsets_read(input, &option->offsets);
+	} else {
+		option->soft.spin_us = LOOM_SPIN_NONE;
+		option->soft.buffer_size = type & 0x40 ? 64 : 2048;
+	}
+}
+
+static uint64_t options_read(struct input *input)
+{
+	union option *options = room.options;
 	unsigned n = input_u8(input) % OPTIONS;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t type = input_u8(input);
 
-		options[i] = (struct device_opt_soft){.spin_us = LOOM_SPIN_NONE};
-		options[i].buffer_size = type & 0x40 ? 64 : 2048;
-		options[i].option.nro_reqtype = type & 0x80 ? DEVICE_OPT_SOFT : type;
-		options[i].option.nro_size = input_u16(input);
+		option_read(input, type, &options[i]);
 		/* The last one may point back: a list without an end. */
-		options[i].option.nro_next = i + 1 < n     ? (uintptr_t)&options[i + 1]
-					     : type & 0x20 ? (uintptr_t)&options[0]
-							   : 0;
+		options[i].head.nro_next = i + 1 < n     ? (uintptr_t)&options[i + 1]
+					   : type & 0x20 ? (uintptr_t)&options[0]
+							 : 0;
 	}
 	return n ? (uintptr_t)options : 0;
 }
@@ -147,9 +187,17 @@ static void undo(struct device *device, uint16_t made_by, uint16_t undone_by)
 	}
 }
 
+/* A sync loop would never end; one that was stopped before it began ends after its options were read. */
+static void stop_before(struct device *device)
+{
+	struct nmreq_header header = {
+	    .nr_version = NETMAP_API, .nr_reqtype = NETMAP_REQ_SYNC_KLOOP_STOP};
+
+	device->ops->control(device, &header);
+}
+
 static void request(struct input *input, struct device *device)
 {
-	struct device_opt_soft options[OPTIONS];
 	union {
 		struct nmreq_register reg;
 		uint8_t bytes[NETMAP_REQ_MAXSIZE];
@@ -167,7 +215,9 @@ static void request(struct input *input, struct device *device)
 	header.nr_body = (odd & 96) == 96 ? 0 : (uintptr_t)&body;
 	name_read(input, header.nr_name, sizeof header.nr_name);
 	register_read(input, &body.reg);
-	header.nr_options = odd & 128 ? options_read(input, options) : 0;
+	header.nr_options = odd & 128 ? options_read(input) : 0;
+	if (header.nr_reqtype == NETMAP_REQ_SYNC_KLOOP_START)
+		stop_before(device);
 	err = device->ops->control(device, &header);
 	CHECK(err <= 0 && err > -4096);
 	CHECK(err == 0 || loom_error()[0] != 0);

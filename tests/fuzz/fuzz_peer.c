@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A pipe whose other end writes anything into what is shared: header, indexes, slots, while this end goes
- * through all verbs. Nothing is accessed outside the region, nothing hangs, and what had arrived whole
- * before the nonsense began is received.
+ * A pipe whose other end writes anything into what is shared: headers, indexes, slots, lists of what is
+ * free, while this end goes through all verbs. Nothing is accessed outside the region, nothing hangs, and
+ * what had arrived whole before the nonsense began is received.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,30 +18,51 @@
 #include "fuzz.h"
 #include "helpers.h"
 #include "os/os.h"
+#include "soft/region.h"
 
 #define SLOTS  8u
 #define BUFFER 64u
 #define BATCH  16u
 
+/* Of struct pipe_header in src/soft/ports/pipe.c, and of pool.c. */
+#define AT_AREAS     108
+#define AT_EXCHANGES 8192
+#define AREA_BYTE    1024u
+#define SLOT_BYTES   65536 /* of an area: 4,096 slots */
+
 struct victim {
 	struct loom_port *port;
 	struct loom_txring tx;
 	struct loom_rxring rx;
+	uint32_t offset; /* where its packets start in their buffers */
 };
 
-struct peer {
-	int fd; /* the object, held as another end holds it */
+struct object {
+	int fd; /* held as another end holds it */
 	off_t size;
 };
 
-static char object[PATH_MAX];
+struct peer {
+	struct object pipe, region;
+	uint32_t plain;    /* areas before those of pairs */
+	uint32_t areas[2]; /* of the pipe's two pairs */
+	off_t slots_at, bufs_at;
+};
 
-static void note_object(const char *path)
+static char found[PATH_MAX];
+
+static void note_pipe(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
-		snprintf(object, sizeof object, "%s", path);
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && !strstr(path, "/loom-mem"))
+		snprintf(found, sizeof found, "%s", path);
+}
+
+static void note_region(const char *path)
+{
+	if (strstr(path, "/loom-mem"))
+		snprintf(found, sizeof found, "%s", path);
 }
 
 /* ---- the victim ---- */
@@ -50,7 +71,7 @@ static int victim_open(struct victim *victim)
 {
 	int err = loom_open("pipe{fz}",
 	    LOOM_CONFIG(.tx_slots = SLOTS, .buffer_size = BUFFER, .extra_buffers = 4,
-		.spin_us = LOOM_SPIN_NONE),
+		.spin_us = LOOM_SPIN_NONE, .offset = victim->offset),
 	    &victim->port);
 
 	if (err) {
@@ -206,22 +227,63 @@ static void victim_acts(struct victim *victim, uint8_t verb, uint8_t how)
 
 /* ---- the peer ---- */
 
-static void peer_open(struct peer *peer)
+static struct object object_open(void (*note)(const char *path))
 {
+	struct object object;
 	struct stat st;
 
-	object[0] = 0;
-	scratch_visit(note_object);
-	peer->fd = open(object, O_RDWR | O_CLOEXEC);
-	CHECK(peer->fd >= 0 && fstat(peer->fd, &st) == 0);
-	CHECK(os_lock_byte(peer->fd, 0, false) == 0); /* a user: the object stays */
-	peer->size = st.st_size;
+	found[0] = 0;
+	scratch_visit(note);
+	object.fd = open(found, O_RDWR | O_CLOEXEC);
+	CHECK(object.fd >= 0 && fstat(object.fd, &st) == 0);
+	CHECK(os_lock_byte(object.fd, 0, false) == 0); /* a user: the object stays */
+	object.size = st.st_size;
+	return object;
 }
 
-static void peer_write(const struct peer *peer, off_t at, const void *data, size_t size)
+static uint32_t read32(const struct object *object, off_t at)
 {
-	if (at >= 0 && at + (off_t)size <= peer->size)
-		CHECK(pwrite(peer->fd, data, size, at) == (ssize_t)size);
+	uint32_t value;
+
+	CHECK(pread(object->fd, &value, sizeof value, at) == sizeof value);
+	return value;
+}
+
+static off_t pages(size_t bytes)
+{
+	const size_t page = os_page_size();
+
+	return (off_t)((bytes + page - 1) / page * page);
+}
+
+static void peer_open(struct peer *peer)
+{
+	uint32_t areas, words;
+
+	peer->pipe = object_open(note_pipe);
+	peer->region = object_open(note_region);
+	peer->plain = read32(&peer->region, offsetof(struct region_control, shape.plain));
+	areas = peer->plain + read32(&peer->region, offsetof(struct region_control, shape.pairs));
+	words = (read32(&peer->region, offsetof(struct region_control, shape.num_bufs)) + 63) / 64;
+	peer->slots_at = pages(sizeof(struct region_control) + words * sizeof(uint64_t));
+	peer->bufs_at = peer->slots_at + areas * SLOT_BYTES;
+	for (unsigned i = 0; i < 2; i++) {
+		peer->areas[i] = read32(&peer->pipe, AT_AREAS + 8 * (off_t)i);
+		CHECK(peer->areas[i] >= peer->plain && peer->areas[i] < areas);
+		CHECK(os_lock_byte(peer->region.fd, AREA_BYTE + peer->areas[i], false) == 0);
+	}
+}
+
+static void peer_close(struct peer *peer)
+{
+	close(peer->pipe.fd);
+	close(peer->region.fd);
+}
+
+static void peer_write(const struct object *object, off_t at, const void *data, size_t size)
+{
+	if (at >= 0 && at + (off_t)size <= object->size)
+		CHECK(pwrite(object->fd, data, size, at) == (ssize_t)size);
 }
 
 /* Something to upset an index: near it, at the edges, or anything. */
@@ -237,31 +299,45 @@ static uint32_t nasty(struct input *input)
 	return input_u32(input);
 }
 
-/* The words of the exchanges are at the beginnings of lines of 128 bytes, from the second page on. */
+/* The words of the exchanges are at the beginnings of lines of 128 bytes, on a page behind the header. */
 static void peer_writes_index(const struct peer *peer, struct input *input)
 {
 	uint8_t where = input_u8(input);
 	uint32_t value = nasty(input);
 	off_t line = where / 2 % 4, word = where % 2;
-	off_t at = (off_t)os_page_size() + line * 128 + word * 4;
 
-	peer_write(peer, at, &value, sizeof value);
+	peer_write(&peer->pipe, AT_EXCHANGES + line * 128 + word * 4, &value, sizeof value);
 }
 
-/* Slots of both rings follow, a page each. */
+static off_t slot_at(const struct peer *peer, unsigned ring, unsigned slot)
+{
+	return peer->slots_at + peer->areas[ring] * SLOT_BYTES + 16 * (off_t)slot;
+}
+
 static void peer_writes_slot(const struct peer *peer, struct input *input)
 {
 	uint8_t where = input_u8(input), field = input_u8(input);
-	off_t page = 2 + where / 16 % 2, slot = where % 16;
-	off_t at = (off_t)os_page_size() * page + slot * 16;
+	off_t at = slot_at(peer, where / 16 % 2, where % 16);
 	uint32_t value = nasty(input);
+	uint64_t offset = field & 0x20 ? (uint64_t)value << 32 : value % (BUFFER + 4);
 
 	if (field & 0x80)
 		value = NS_MOREFRAG;
-	if (field % 3 == 0)
-		peer_write(peer, at, &value, 4);
+	if (field & 0x40)
+		peer_write(&peer->region, at + 8, &offset, sizeof offset);
+	else if (field % 3 == 0)
+		peer_write(&peer->region, at, &value, 4);
 	else
-		peer_write(peer, at + (field % 3 == 1 ? 4 : 6), &value, 2);
+		peer_write(&peer->region, at + (field % 3 == 1 ? 4 : 6), &value, 2);
+}
+
+/* The list of extra buffers is linked through the first words of buffers. */
+static void peer_writes_link(const struct peer *peer, struct input *input)
+{
+	off_t at = peer->bufs_at + 64 + input_u8(input) % 32 * (off_t)BUFFER;
+	uint32_t value = nasty(input);
+
+	peer_write(&peer->region, at, &value, sizeof value);
 }
 
 static void peer_writes_anywhere(const struct peer *peer, struct input *input)
@@ -269,7 +345,22 @@ static void peer_writes_anywhere(const struct peer *peer, struct input *input)
 	uint16_t where = input_u16(input);
 	uint32_t value = input_u32(input);
 
-	peer_write(peer, where, &value, sizeof value);
+	peer_write(where & 1 ? &peer->region : &peer->pipe, where, &value, sizeof value);
+}
+
+/* Who has which area, which buffers are taken, where the search for one begins. */
+static void peer_writes_control(const struct peer *peer, struct input *input)
+{
+	uint8_t where = input_u8(input);
+	uint32_t value = nasty(input);
+	off_t at = offsetof(struct region_control, lowest);
+
+	if (where % 3 == 0)
+		at = (off_t)offsetof(struct region_control, areas) +
+		     4 * ((off_t)peer->plain + where / 3 % 8);
+	if (where % 3 == 1)
+		at = (off_t)offsetof(struct region_control, taken) + where / 3 % 8 * 4;
+	peer_write(&peer->region, at, &value, sizeof value);
 }
 
 static void peer_writes_header(const struct peer *peer, struct input *input)
@@ -277,16 +368,17 @@ static void peer_writes_header(const struct peer *peer, struct input *input)
 	uint8_t where = input_u8(input);
 	uint32_t value = nasty(input);
 
-	peer_write(peer, where & 0x3c, &value, sizeof value);
+	peer_write(where & 0x80 ? &peer->region : &peer->pipe, where & 0x7c, &value, sizeof value);
 }
 
 /* Truncation while it is mapped is out of scope, as is the kernel's answer to it. */
 static void peer_resizes(struct peer *peer, struct input *input)
 {
-	off_t size = (off_t)(input_u32(input) % (1u << 20));
+	uint32_t how = input_u32(input);
+	struct object *object = how >> 31 ? &peer->region : &peer->pipe;
 
-	CHECK(ftruncate(peer->fd, size) == 0);
-	peer->size = size;
+	object->size = (off_t)(how % (1u << 20));
+	CHECK(ftruncate(object->fd, object->size) == 0);
 }
 
 /* ---- together ---- */
@@ -302,8 +394,12 @@ static void turmoil(struct victim *victim, struct peer *peer, struct input *inpu
 			peer_writes_index(peer, input);
 		} else if (what < 225) {
 			peer_writes_slot(peer, input);
-		} else if (what < 235) {
+		} else if (what < 228) {
 			peer_writes_anywhere(peer, input);
+		} else if (what < 231) {
+			peer_writes_link(peer, input);
+		} else if (what < 235) {
+			peer_writes_control(peer, input);
 		} else if (what < 245) {
 			peer_writes_header(peer, input);
 		} else {
@@ -336,12 +432,11 @@ static void good_before_bad(struct victim *victim, struct peer *peer, struct inp
 		if (input_u8(input) % 4) {
 			peer_writes_index(peer, input);
 		} else {
-			/* The slave's TX slots are the second page of slots. */
-			off_t slot = k + input_u8(input) / 16 % (SLOTS - k);
-			off_t at = (off_t)os_page_size() * 3 + slot * 16;
+			/* The slave's TX slots are those of the second pair. */
+			unsigned slot = k + input_u8(input) / 16u % (SLOTS - k);
 			uint32_t value = nasty(input);
 
-			peer_write(peer, at, &value, sizeof value);
+			peer_write(&peer->region, slot_at(peer, 1, slot), &value, sizeof value);
 		}
 		loom_rx_sync(&victim->rx);
 		loom_port_wait(victim->port, LOOM_RX, 0);
@@ -360,15 +455,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input input = {data, size};
 	struct victim victim;
 	struct peer peer;
-	bool orderly = input_u8(&input) % 4 == 0;
+	uint8_t what = input_u8(&input);
+	bool orderly = what % 4 == 0;
 
+	victim.offset = what & 0x40 ? BUFFER / 4 : 0;
 	scratch_directory();
 	CHECK(victim_open(&victim) == 0);
 	peer_open(&peer);
 	if (orderly)
 		good_before_bad(&victim, &peer, &input);
 	turmoil(&victim, &peer, &input);
-	close(peer.fd);
+	peer_close(&peer);
 	if (victim.port) {
 		loom_close(victim.port);
 		victim.port = NULL;

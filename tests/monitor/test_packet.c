@@ -107,26 +107,12 @@ static void an_interface_is_watched_from_outside(void **state)
 	assert_int_equal(status, 0);
 }
 
-static void an_interface_needs_no_directory_of_shared_objects(void **state)
-{
-	struct wire *wire = *state;
-	struct end monitor;
-
-	end_open(&wire->near, NEAR, LOOM_CONFIG(.directory = "/dev/null"));
-	end_open(&monitor, NEAR "/t", LOOM_CONFIG(.directory = "/dev/null"));
-	end_send(&wire->near, 1, 100);
-	end_flush(&wire->near);
-	end_expect(&monitor, 1, 100);
-	end_close(&monitor);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    WIRE_TEST(what_passes_an_interface_is_seen),
 	    WIRE_TEST(what_is_sent_instead_is_seen),
 	    WIRE_TEST(an_interface_is_watched_from_outside),
-	    WIRE_TEST(an_interface_needs_no_directory_of_shared_objects),
 	    WIRE_TEST(a_monitor_of_an_interface_ends_with_its_port),
 	};
 

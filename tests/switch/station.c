@@ -134,7 +134,7 @@ static void ring_check(const struct netmap_ring *ring, uint32_t num_bufs, uint8_
 
 void station_check_buffers(const struct station *station)
 {
-	uint32_t num_bufs = station->tx.num_bufs + LOOM_FIRST_BUFFER;
+	uint32_t num_bufs = station->tx.all_bufs + LOOM_FIRST_BUFFER;
 	uint8_t *seen = calloc(num_bufs, 1);
 	struct loom_txring tx;
 	struct loom_rxring rx;

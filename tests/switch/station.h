@@ -15,6 +15,9 @@ struct station {
 	uint8_t address; /* last byte of its MAC */
 };
 
+/** Files of a switch with n ports: its table, and of each port its part, region and board. */
+#define FILES_OF(n) (1u + 3u * (n))
+
 /** A frame as a test sees it: who sent it to whom, and which one it is. */
 struct frame {
 	uint8_t to, from;

@@ -168,8 +168,7 @@ static void place_of_a_killed_port_is_free_again(void **state)
 	station_open(&b, "vale0:b", 2, NULL);
 	station_send(&a, BROADCAST, 2, 60);
 	station_expect(&b, 1, 2);
-	assert_int_equal(
-	    scratch_files(), 5); /* the switch, two ports and their boards for monitors */
+	assert_int_equal(scratch_files(), FILES_OF(2));
 	station_close(&a);
 	station_close(&b);
 	assert_int_equal(scratch_files(), 0);
@@ -213,17 +212,16 @@ static void sender_notices_that_a_full_destination_is_dead(void **state)
 	task_make(&task, "vale0:b", 2, 0);
 	child = child_start(hold, &task);
 	hear(task.ready[0]);
-	assert_int_equal(
-	    scratch_files(), 5); /* the switch, two ports and their boards for monitors */
+	assert_int_equal(scratch_files(), FILES_OF(2));
 	kill(child, SIGKILL);
 	assert_int_equal(child_wait(child), -SIGKILL);
-	for (deadline = now_ms() + 10000; scratch_files() == 5;) {
+	for (deadline = now_ms() + 10000; scratch_files() == FILES_OF(2);) {
 		assert_true(now_ms() < deadline);
 		for (unsigned i = 0; i < 1000; i++)
 			station_queue(&a, BROADCAST, i, 60);
 		assert_ok(loom_tx_sync(&a.tx));
 	}
-	assert_int_equal(scratch_files(), 4); /* a board is left to whoever opens or closes next */
+	assert_int_equal(scratch_files(), FILES_OF(1));
 	station_close(&a);
 	assert_int_equal(scratch_files(), 0);
 	task_free(&task);

@@ -3,6 +3,7 @@
  * Every call to the system that opening a port makes is made to fail, one after the other: the error
  * comes back with a message, nothing leaks, and the next attempt succeeds. The linker wraps the calls.
  */
+#include "device/device.h"
 #include "support.h"
 
 #ifdef WITH_NETNS
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -198,6 +200,55 @@ static int open_and_take_the_descriptor(const char *name)
 	return fd < 0 ? fd : 0;
 }
 
+/* ---- a sync loop: stopped before it starts, it comes back after all its preparations ---- */
+
+static int kicks[4]; /* an eventfd pair for each of two rings */
+
+static int ask(struct device *device, const char *name, unsigned type, void *body, void *options)
+{
+	struct nmreq_header header = {.nr_version = NETMAP_API,
+	    .nr_reqtype = (uint16_t)type,
+	    .nr_body = (uintptr_t)body,
+	    .nr_options = (uintptr_t)options};
+
+	snprintf(header.nr_name, sizeof header.nr_name, "%s", name);
+	return device->ops->control(device, &header);
+}
+
+static int loop_briefly(struct device *device)
+{
+	struct nmreq_sync_kloop_start start = {.sleep_us = 0};
+	struct {
+		struct nmreq_option head;
+		int32_t fds[4];
+	} eventfds = {.head = {.nro_reqtype = NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS,
+			  .nro_size = sizeof eventfds}};
+	int err = ask(device, "", NETMAP_REQ_SYNC_KLOOP_STOP, NULL, NULL);
+
+	memcpy(eventfds.fds, kicks, sizeof kicks);
+	return err ? err : ask(device, "", NETMAP_REQ_SYNC_KLOOP_START, &start, &eventfds);
+}
+
+static int open_and_loop(const char *name)
+{
+	static struct nm_csb_atok atok[2] __attribute__((aligned(64)));
+	static struct nm_csb_ktoa ktoa[2] __attribute__((aligned(64)));
+	struct nmreq_opt_csb csb = {.nro_opt = {.nro_reqtype = NETMAP_REQ_OPT_CSB},
+	    .csb_atok = (uintptr_t)atok,
+	    .csb_ktoa = (uintptr_t)ktoa};
+	struct nmreq_register reg = {.nr_mode = NR_REG_ALL_NIC, .nr_flags = NR_EXCLUSIVE};
+	struct device *device;
+	int err = soft_open(&device);
+
+	if (err)
+		return err;
+	err = ask(device, name, NETMAP_REQ_REGISTER, &reg, &csb);
+	if (!err)
+		err = loop_briefly(device);
+	device->ops->close(device);
+	return err;
+}
+
 /* Some message that is not the one expected. */
 static void spoil_the_message(void)
 {
@@ -261,6 +312,18 @@ static void the_descriptor_may_fail_at_every_call(void **state)
 	(void)state;
 	for (size_t i = 0; i < num_names; i++)
 		each_call_may_fail(names[i], open_and_take_the_descriptor);
+}
+
+static void a_sync_loop_may_fail_at_every_call(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(kicks); i++) {
+		kicks[i] = eventfd(0, EFD_CLOEXEC);
+		assert_true(kicks[i] >= 0);
+	}
+	each_call_may_fail("f{1", open_and_loop);
+	for (size_t i = 0; i < COUNT(kicks); i++)
+		close(kicks[i]);
 }
 
 /* The other end is alive meanwhile, and must not notice. */
@@ -371,6 +434,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(the_descriptor_may_fail_at_every_call),
 	    cmocka_unit_test(a_monitor_may_fail_at_every_call),
 	    cmocka_unit_test(a_monitor_of_another_process_may_fail_at_every_call),
+	    cmocka_unit_test(a_sync_loop_may_fail_at_every_call),
 	    cmocka_unit_test(a_peer_does_not_notice_what_fails_here),
 	};
 

@@ -2,7 +2,7 @@
 /* What the device believes of a program's head and cur: every combination on small rings. */
 #include "support.h"
 
-#include "soft/ring.h"
+#include "soft/port.h"
 
 struct fixture {
 	struct loom_port *port;
@@ -143,6 +143,68 @@ static void slot_data_is_checked_against_the_region(void **state)
 	loom_close(fixture.port);
 }
 
+static void offsets_are_checked_against_the_buffer(void **state)
+{
+	static const struct {
+		uint64_t mask, ptr;
+		uint32_t len;
+		int64_t at; /* -1: nowhere */
+	} rows[] = {
+	    {0, UINT64_MAX, 2048, 0},
+	    {0xff, 0x1240, 60, 0x40},
+	    {UINT64_MAX, 64, 1984, 64},
+	    {UINT64_MAX, 64, 1985, -1},
+	    {UINT64_MAX, 2047, 1, 2047},
+	    {UINT64_MAX, 2047, 2, -1},
+	    {UINT64_MAX, 2048, 0, -1},
+	    {UINT64_MAX, 0, 2048, 0},
+	    {UINT64_MAX, 0, 2049, -1},
+	    {UINT64_MAX, 1ull << 32, 1, -1},
+	    {UINT64_MAX, UINT64_MAX, 1, -1},
+	    {UINT64_MAX, UINT64_MAX, 65535, -1},
+	};
+	struct fixture fixture = fixture_open(5);
+	struct ring *ring = fixture.ring;
+	struct netmap_slot *slot = &ring->common.ring->slot[2];
+	uint8_t *buffer = region_buffer(ring->port->region, slot->buf_idx);
+
+	(void)state;
+	ring->offset_room = 100;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		uint8_t *at = rows[i].at < 0 ? NULL : buffer + rows[i].at;
+		uint32_t len, room = 0;
+		uint16_t flags;
+
+		ring->offset_mask = rows[i].mask;
+		slot->ptr = rows[i].ptr;
+		slot->len = (uint16_t)rows[i].len;
+		assert_ptr_equal(ring_slot_data(ring, 2, &len, &flags), at);
+		if (at)
+			assert_ptr_equal(ring_slot_space(ring, 2, &room), at);
+		if (at && rows[i].mask)
+			assert_int_equal(room, rows[i].at > 1948 ? 2048 - rows[i].at : 100);
+	}
+	assert_int_equal(ring->common.stats.drops[LOOM_DROP_BAD_LENGTH], 7);
+	loom_close(fixture.port);
+}
+
+static void space_is_only_in_buffers(void **state)
+{
+	static const uint32_t wrong[] = {0, 1, 0xffffff, UINT32_MAX};
+	struct fixture fixture = fixture_open(5);
+	struct netmap_slot *slot = &fixture.ring->common.ring->slot[2];
+	uint32_t room;
+
+	(void)state;
+	assert_non_null(ring_slot_space(fixture.ring, 2, &room));
+	assert_int_equal(room, 2048);
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		slot->buf_idx = wrong[i];
+		assert_null(ring_slot_space(fixture.ring, 2, &room));
+	}
+	loom_close(fixture.port);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +212,8 @@ int main(void)
 	    cmocka_unit_test(outside_the_ring_everything_is_put_back),
 	    cmocka_unit_test(bad_slots_turn_a_doubt_into_a_reset),
 	    cmocka_unit_test(slot_data_is_checked_against_the_region),
+	    cmocka_unit_test(offsets_are_checked_against_the_buffer),
+	    cmocka_unit_test(space_is_only_in_buffers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

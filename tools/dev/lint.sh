@@ -3,7 +3,7 @@
 # `./dev lint`: each check is a function that prints what is wrong and returns non-zero
 # (77: it could not be made, "SKIP: reason" says why).
 
-lint_checks='format tidy cppcheck shellcheck words licence length real_header'
+lint_checks='format tidy cppcheck shellcheck manual words licence length real_header'
 
 # CI clones as one user and runs as another, which git refuses without being told.
 lint_git() {
@@ -53,7 +53,7 @@ lint_cppcheck() {
 	mkdir -p build/cppcheck
 	cppcheck --quiet --project=build/compile_commands.json --cppcheck-build-dir=build/cppcheck \
 		-j "$(lint_jobs)" --enable=warning,performance,portability --inline-suppr \
-		--suppress=missingIncludeSystem --error-exitcode=1
+		--suppress=missingIncludeSystem '--suppress=*:*/conformance/probe.c' --error-exitcode=1
 }
 
 lint_shellcheck() {
@@ -61,6 +61,11 @@ lint_shellcheck() {
 		lint_files '*.sh'
 		lint_files '*' | xargs -r grep -lE -m 1 '^#! ?/(usr/)?bin/(env )?(ba)?sh' || :
 	} | sort -u | xargs -r shellcheck -x
+}
+
+# Style is left out: it asks for pages of other programs that this machine may not have.
+lint_manual() {
+	lint_files 'docs/man/*.[1-9]' | xargs -r mandoc -T lint -W warning
 }
 
 # Fails when there is anything on standard input, and shows it.

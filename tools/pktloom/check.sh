@@ -34,7 +34,7 @@ run() { # COMMAND...
 }
 
 echo help
-for command in info list send recv version help; do
+for command in info list send recv run version help; do
 	run "$pktloom" "$command" --help
 	has "^usage: pktloom $command "
 	run "$pktloom" help
@@ -47,6 +47,8 @@ fails 2 "$pktloom" send --len 5 null:
 has 'len is 5, expected 22 or more'
 fails 2 "$pktloom" info
 has 'NAME is missing'
+fails 1 "$pktloom" info -- --json
+has 'port name "--json"'
 
 echo list, version
 run "$pktloom" list

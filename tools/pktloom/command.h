@@ -15,6 +15,7 @@ struct command {
 int command_info(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_recv(int argc, char **argv);
+int command_run(int argc, char **argv);
 int command_send(int argc, char **argv);
 int command_version(int argc, char **argv);
 

@@ -9,6 +9,7 @@ static const struct command commands[] = {
     {"list", command_list, "the port kinds of this build"},
     {"send", command_send, "generate packets"},
     {"recv", command_recv, "receive and count packets, or show them"},
+    {"run", command_run, "start a program for /dev/netmap, with that device in user space"},
     {"version", command_version, "the version of this build"},
     {"help", command_help, "this text"},
 };

@@ -10,6 +10,7 @@
 
 #include "../../base/error.h"
 #include "../exchange.h"
+#include "../offsets.h"
 #include "../port.h"
 
 struct loop {
@@ -73,7 +74,7 @@ static int loop_open(struct port *port, const struct port_request *wanted)
 	loop = loop_new(request.tx_rings);
 	if (!loop)
 		return error_set(-ENOMEM, "out of memory for \"%s\"", request.name);
-	err = port_build_private(port, &request, true);
+	err = port_build_own(port, &request, port_region(&request), true);
 	if (err) {
 		loop_free(loop);
 		return err;
@@ -111,4 +112,5 @@ const struct port_kind port_kind_loop = {
     .rx_entry = loop_rx_entry,
     .arm = exchange_arm,
     .disarm = exchange_disarm,
+    .offsets_start = offsets_start_tx,
 };

@@ -3,11 +3,12 @@
  * null: a port that swallows what is sent and never receives. The smallest port kind and the one to
  * read first; docs/adding-a-port-kind.md walks through it.
  */
+#include "../offsets.h"
 #include "../port.h"
 
 static int null_open(struct port *port, const struct port_request *request)
 {
-	return port_build_private(port, request, false);
+	return port_build_own(port, request, port_region(request), false);
 }
 
 static void null_close(struct port *port)
@@ -54,4 +55,5 @@ const struct port_kind port_kind_null = {
     .rx_entry = null_rx_entry,
     .arm = null_arm,
     .disarm = null_disarm,
+    .offsets_start = offsets_start,
 };

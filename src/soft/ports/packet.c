@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../../base/error.h"
+#include "../offsets.h"
 #include "packet.h"
 
 struct packet {
@@ -214,8 +215,18 @@ static void attach(struct port *port, struct packet *packet)
 	port->state = packet;
 }
 
+/* netmap's own default: interfaces share a region, so that packets go from one to another by a swap. */
+static int region_choose(const struct port_request *request, struct region **out)
+{
+	*out = port_region(request);
+	if (*out || request->buf_size != region_global_shape.buf_size)
+		return 0;
+	return region_open(NULL, request->directory, REGION_GLOBAL_NAME, &region_global_shape, out);
+}
+
 static int packet_open(struct port *port, const struct port_request *request)
 {
+	struct region *region;
 	struct packet *packet;
 	int interface = 0, err = request_check(request, &interface);
 
@@ -228,7 +239,9 @@ static int packet_open(struct port *port, const struct port_request *request)
 	if (err)
 		err = sockets_error(request->name, err);
 	else
-		err = port_build_private(port, request, false);
+		err = region_choose(request, &region);
+	if (!err)
+		err = port_build_own(port, request, region, false);
 	if (err) {
 		packet_free(packet);
 		return err;
@@ -265,4 +278,5 @@ const struct port_kind port_kind_packet = {
     .rx_entry = packet_rx_entry,
     .arm = packet_arm,
     .disarm = packet_disarm,
+    .offsets_start = offsets_start,
 };

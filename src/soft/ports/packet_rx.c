@@ -134,7 +134,7 @@ static void copy_tagged(uint8_t *to, const uint8_t *from, const struct tpacket3_
 }
 
 /* Copy a packet as it would be on the wire; its length, or 0: not for this port, or counted. */
-static uint32_t copy(struct ring *r, const struct tpacket3_hdr *packet, uint8_t *to)
+static uint32_t copy(struct ring *r, const struct tpacket3_hdr *packet, uint8_t *to, uint32_t room)
 {
 	const uint8_t *at = (const uint8_t *)packet, *from = at + packet->tp_mac;
 	const struct sockaddr_ll *source = (const void *)(at + sizeof(struct tpacket3_hdr));
@@ -143,7 +143,7 @@ static uint32_t copy(struct ring *r, const struct tpacket3_hdr *packet, uint8_t 
 
 	if (source->sll_pkttype == PACKET_OUTGOING) /* kernels without PACKET_IGNORE_OUTGOING */
 		return 0;
-	if (LOOM_UNLIKELY(packet->tp_snaplen < packet->tp_len || len > r->port->region->buf_size)) {
+	if (LOOM_UNLIKELY(packet->tp_snaplen < packet->tp_len || len > room)) {
 		ring_drop(r, LOOM_DROP_OVERSIZED, 1);
 		return 0;
 	}
@@ -162,17 +162,17 @@ _Static_assert(sizeof(struct tpacket3_hdr) % TPACKET_ALIGNMENT == 0,
 /* Fill free slots; how many packets. A slot that was left without a buffer is passed on empty. */
 static uint32_t fill(struct ring *r, struct packet_rx *rx, uint32_t room)
 {
-	const struct region *region = r->port->region;
 	uint32_t at = r->hwtail, taken = 0;
 
 	while (room > 0 && available(rx)) {
 		struct netmap_slot *slot = &r->common.ring->slot[at];
-		uint32_t buffer = __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED), len = 0;
+		uint32_t space, len = 0;
+		uint8_t *to = ring_slot_space(r, at, &space);
 
-		if (buffer >= REGION_FIRST_BUFFER && buffer < region->num_bufs) {
+		if (to) {
 			const struct tpacket3_hdr *packet = (const void *)rx->packet;
 
-			len = copy(r, packet, region_buffer(region, buffer));
+			len = copy(r, packet, to, space);
 			advance(rx, packet);
 			if (len == 0)
 				continue;

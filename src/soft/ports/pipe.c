@@ -1,39 +1,47 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pipe: two ends, in one process or two, over one shared object. The TX ring k of one end and the
- * RX ring k of the other are the same slot pages; descriptors never move, nor does data.
+ * pipe: two ends, in one process or two. The TX ring k of one end and the RX ring k of the other are a
+ * pair of their region: the same slot pages behind two headers. Descriptors never move, nor does data.
  *
- * The object (offsets in pages; T, R: the master's TX and RX rings):
+ * What the ends share beyond the region is an object of two or more pages:
  *
- *   │ header │ exchanges: T + R │ slots of T rings │ slots of R rings │ buffers │
+ *   │ struct pipe_header │ exchanges: T + R │      T, R: the master's TX and RX rings
  *
  * Its first user creates it in the shape that it asks for; whoever comes later takes that shape,
  * mirrored for the slave. Positions live in the exchanges, so an end that leaves, or is killed, and comes
  * back goes on where it was, and packets that were sent stay receivable.
+ *
+ * The region is the parent port's: of "x{1" that of x, so that buffers can be swapped between them.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../base/error.h"
 #include "../exchange.h"
+#include "../offsets.h"
 #include "../port.h"
 #include "../share.h"
 #include "../soft.h"
 
 #define PIPE_MAGIC 0x6570697074736b70ull
 /* Raise it when the header, struct exchange or the meaning of a slot changes. */
-#define PIPE_ABI   1u
+#define PIPE_ABI   2u
+#define PARENT_MAX 15 /* the kernel's limit for the names of interfaces */
 
 /* What both ends must agree on. Shapes are the master's. */
 struct pipe_shape {
 	uint32_t tx_rings, rx_rings;
 	uint32_t tx_slots, rx_slots;
-	uint32_t buf_size, num_bufs;
+};
+
+/* An area of the region, and which of its uses: whoever comes later must find the same one. */
+struct pipe_area {
+	uint32_t area, generation;
 };
 
 struct pipe_header {
@@ -42,232 +50,244 @@ struct pipe_header {
 	uint32_t page_size;
 	uint64_t size; /* of the object */
 	struct pipe_shape shape;
-	uint32_t next_buffer; /* first one never handed out; changed atomically */
-};
-
-struct pipe_layout {
-	size_t exchanges, tx_slots, rx_slots, buffers, size;
-};
-
-/* The object's memory in this process: both ends share it if both are open here. */
-struct pipe_memory {
-	struct pipe_memory *next;
-	dev_t device;
-	ino_t inode;
-	unsigned references;
-	int fd;
-	struct pipe_header *control; /* header and exchanges */
-	size_t control_size;
-	struct pipe_shape shape; /* checked copy */
-	struct pipe_layout layout;
-	struct region *region;
+	char region[NETMAP_REQ_IFNAMSIZ];           /* its name; "": private to one process */
+	uint32_t region_id;                         /* tells which, if it has no name */
+	struct pipe_area areas[2 * SOFT_RINGS_MAX]; /* of T rings, then of R rings */
 };
 
 struct pipe {
 	struct share share;
-	struct pipe_memory *memory;
-	struct exchange_end *ends; /* TX rings, then RX rings */
+	struct pipe_header *control; /* header and exchanges; only the latter are read twice */
+	struct pipe_header header;   /* checked copy */
+	struct exchange_end *ends;   /* TX rings, then RX rings */
 };
 
-static struct pipe_memory *memories; /* guarded by the registry's lock */
-
-static void layout_of(const struct pipe_shape *shape, struct pipe_layout *out)
+static size_t pages(size_t bytes)
 {
 	const size_t page = os_page_size();
-	size_t exchanges = (shape->tx_rings + shape->rx_rings) * sizeof(struct exchange);
 
-	out->exchanges = page;
-	out->tx_slots = page + (exchanges + page - 1) / page * page;
-	out->rx_slots = out->tx_slots + shape->tx_rings * region_slot_bytes(shape->tx_slots);
-	out->buffers = out->rx_slots + shape->rx_rings * region_slot_bytes(shape->rx_slots);
-	out->size = out->buffers + (size_t)shape->num_bufs * shape->buf_size;
-	out->size = (out->size + page - 1) / page * page;
+	return (bytes + page - 1) / page * page;
+}
+
+static size_t exchanges_at(void)
+{
+	return pages(sizeof(struct pipe_header));
+}
+
+static uint32_t pairs_of(const struct pipe_shape *shape)
+{
+	return shape->tx_rings + shape->rx_rings;
+}
+
+static size_t size_of(const struct pipe_shape *shape)
+{
+	return exchanges_at() + pages(pairs_of(shape) * sizeof(struct exchange));
 }
 
 static void shape_from_request(
     const struct port_request *request, unsigned end, struct pipe_shape *shape)
 {
 	bool master = end == 0;
-	uint64_t bufs;
 
 	shape->tx_rings = master ? request->tx_rings : request->rx_rings;
 	shape->rx_rings = master ? request->rx_rings : request->tx_rings;
 	shape->tx_slots = master ? request->tx_slots : request->rx_slots;
 	shape->rx_slots = master ? request->rx_slots : request->tx_slots;
-	shape->buf_size = request->buf_size;
-	bufs = (uint64_t)shape->tx_rings * shape->tx_slots +
-	       (uint64_t)shape->rx_rings * shape->rx_slots;
-	/* As many extra buffers again, for the end that comes later. */
-	shape->num_bufs = port_buffers_for(bufs + 2 * (uint64_t)request->extra_bufs);
+}
+
+static bool is_count(uint32_t n, uint32_t most)
+{
+	return n >= 1 && n <= most;
 }
 
 static bool shape_is_sane(const struct pipe_shape *s)
 {
-	return s->tx_rings >= 1 && s->tx_rings <= SOFT_RINGS_MAX && s->rx_rings >= 1 &&
-	       s->rx_rings <= SOFT_RINGS_MAX && s->tx_slots >= 1 && s->tx_slots <= SOFT_SLOTS_MAX &&
-	       s->rx_slots >= 1 && s->rx_slots <= SOFT_SLOTS_MAX && s->buf_size >= SOFT_BUF_MIN &&
-	       s->buf_size <= SOFT_BUF_MAX && s->buf_size % SOFT_BUF_UNIT == 0 &&
-	       s->num_bufs > REGION_FIRST_BUFFER;
-}
-
-static int create_object(const struct share *share, const struct port_request *request)
-{
-	struct pipe_header header = {
-	    .magic = PIPE_MAGIC,
-	    .abi = PIPE_ABI,
-	    .page_size = (uint32_t)os_page_size(),
-	    .next_buffer = REGION_FIRST_BUFFER,
-	};
-	struct pipe_layout layout;
-
-	shape_from_request(request, share->end, &header.shape);
-	layout_of(&header.shape, &layout);
-	header.size = layout.size;
-	if (ftruncate(share->fd, (off_t)layout.size) != 0 ||
-	    pwrite(share->fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
-		return error_set(-errno, "cannot make %zu bytes of shared memory for \"%s\": %s",
-		    layout.size, request->name, strerror(errno));
-	return 0;
+	return is_count(s->tx_rings, SOFT_RINGS_MAX) && is_count(s->rx_rings, SOFT_RINGS_MAX) &&
+	       is_count(s->tx_slots, SOFT_SLOTS_MAX) && is_count(s->rx_slots, SOFT_SLOTS_MAX);
 }
 
 /* Another program wrote the header: believe nothing that does not add up. */
-static int read_object(const struct share *share, const char *name, struct pipe_shape *shape)
+static int header_read(const struct share *share, const char *name, struct pipe_header *header)
 {
-	struct pipe_header header;
-	struct pipe_layout layout;
 	struct stat st;
 
 	if (fstat(share->fd, &st) != 0 ||
-	    pread(share->fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
-	    header.magic != PIPE_MAGIC)
+	    pread(share->fd, header, sizeof *header, 0) != (ssize_t)sizeof *header ||
+	    header->magic != PIPE_MAGIC)
 		return error_set(
 		    -EPROTO, "the shared object of \"%s\" is not a pipe of pktloom", name);
-	if (header.abi != PIPE_ABI || header.page_size != os_page_size())
+	if (header->abi != PIPE_ABI || header->page_size != os_page_size())
 		return error_set(-EPROTO,
 		    "\"%s\" was made by a program with pipe version %u (page size %u), this one "
 		    "has %u (%zu): "
 		    "both ends must use compatible versions of pktloom",
-		    name, header.abi, header.page_size, PIPE_ABI, os_page_size());
-	if (shape_is_sane(&header.shape)) {
-		layout_of(&header.shape, &layout);
-		if (header.size == layout.size && (uint64_t)st.st_size >= header.size) {
-			*shape = header.shape;
-			return 0;
-		}
-	}
-	return error_set(-EPROTO, "the header of \"%s\" does not match its size", name);
+		    name, header->abi, header->page_size, PIPE_ABI, os_page_size());
+	if (!shape_is_sane(&header->shape) || header->size != size_of(&header->shape) ||
+	    (uint64_t)st.st_size < header->size ||
+	    memchr(header->region, 0, sizeof header->region) == NULL)
+		return error_set(-EPROTO, "the header of \"%s\" does not match its size", name);
+	return 0;
 }
 
-/* Ring order in the region: master TX, master RX, slave TX, slave RX. */
-static int region_map(struct pipe_memory *memory, int fd)
+/* ---- whose memory ---- */
+
+/* "x" of "x{1"; all of "pipe{name}", which has no parent. */
+static void parent_of(const struct port_request *request, char out[NETMAP_REQ_IFNAMSIZ])
 {
-	const struct pipe_shape *s = &memory->shape;
-	uint32_t half = s->tx_rings + s->rx_rings, n = 0;
-	struct region_ring *rings = calloc((size_t)half * 2, sizeof *rings);
-	struct region_plan plan = {.rings = rings,
-	    .num_rings = half * 2,
-	    .num_bufs = s->num_bufs,
-	    .buf_size = s->buf_size,
-	    .shared_fd = fd,
-	    .bufs_at = (off_t)memory->layout.buffers,
-	    .next_buffer = &memory->control->next_buffer};
+	size_t len = strlen(request->name);
+	bool whole = request->name[len - 1] == '}';
+
+	snprintf(out, NETMAP_REQ_IFNAMSIZ, "%.*s",
+	    (int)(whole ? len : strcspn(request->name, "{}")), request->name);
+}
+
+static int region_reuse(struct region *region, struct region **out)
+{
+	region_reference(region);
+	*out = region;
+	return 0;
+}
+
+/* A new pipe's: what was asked for, the parent's, or a new one by the parent's name. */
+static int region_choose(
+    const struct pipe *pipe, const struct port_request *request, struct region **out)
+{
+	char parent[NETMAP_REQ_IFNAMSIZ];
+	struct region_shape shape;
+	const struct port *port;
 	int err;
 
-	if (!rings)
-		return error_set(-ENOMEM, "out of memory for a pipe's rings");
-	for (int slave = 0; slave < 2; slave++)
-		for (int part = 0; part < 2; part++) {
-			/* Parts 0, 1 of the master are the T and the R rings; of the slave R and T. */
-			bool t = part == slave;
-			size_t at = t ? memory->layout.tx_slots : memory->layout.rx_slots;
-			uint32_t slots = t ? s->tx_slots : s->rx_slots;
+	parent_of(request, parent);
+	if (request->region)
+		return region_reuse(request->region, out);
+	port = registry_find(parent, request->directory);
+	if (port)
+		return region_reuse(port->region, out);
+	err = region_join(&pipe->share, request->directory, parent, out);
+	if (err != -ENOENT)
+		return err;
+	if (if_nametoindex(parent) != 0)
+		return region_open(&pipe->share, request->directory, REGION_GLOBAL_NAME,
+		    &region_global_shape, out);
+	port_region_shape(request, &shape);
+	return region_open(&pipe->share, request->directory, parent, &shape, out);
+}
 
-			for (uint32_t i = 0; i < (t ? s->tx_rings : s->rx_rings); i++)
-				rings[n++] = (struct region_ring){.num_slots = slots,
-				    .slots_at = (off_t)(at + i * region_slot_bytes(slots)),
-				    .same_as = -1};
-		}
-	err = region_create(&plan, &memory->region);
-	free(rings);
+/* The one that the pipe lives in. */
+static int region_of(
+    const struct pipe *pipe, const struct port_request *request, struct region **out)
+{
+	const struct pipe_header *header = &pipe->header;
+	struct region *here = region_mapped(header->region_id);
+	int err;
+
+	if (!header->region[0] && here)
+		return region_reuse(here, out);
+	if (!header->region[0])
+		return error_set(-EXDEV,
+		    "\"%s\" is in memory that its other end has for itself; open that end's parent "
+		    "by a name that processes can share",
+		    request->name);
+	err = region_join(&pipe->share, request->directory, header->region, out);
+	return err == -ENOENT ? error_set(-EPROTO, "the memory of \"%s\" is gone", request->name)
+			      : err;
+}
+
+/* ---- making and joining ---- */
+
+static int areas_take(struct pipe *pipe, struct region *region, struct region_claim *claim)
+{
+	const struct pipe_shape *shape = &pipe->header.shape;
+	uint32_t n = pairs_of(shape), slots[2 * SOFT_RINGS_MAX] = {0};
+	int err;
+
+	for (uint32_t i = 0; i < n; i++)
+		slots[i] = i < shape->tx_rings ? shape->tx_slots : shape->rx_slots;
+	err = region_areas_take(region, 0, n, slots, claim);
+	for (uint32_t i = 0; i < n && !err; i++)
+		pipe->header.areas[i] = (struct pipe_area){
+		    claim->areas[i], region_area_generation(region, claim->areas[i])};
 	return err;
 }
 
-static void memory_free(struct pipe_memory *memory)
+static int areas_join(
+    struct pipe *pipe, const char *name, struct region *region, struct region_claim *claim)
 {
-	if (memory->region)
-		region_release(memory->region);
-	if (memory->control)
-		os_memory_unmap(memory->control, memory->control_size);
-	if (memory->fd >= 0)
-		close(memory->fd);
-	free(memory);
-}
-
-static int memory_new(const struct share *share, const char *name, struct pipe_memory **out)
-{
-	struct pipe_memory *memory = calloc(1, sizeof *memory);
-	void *control;
+	uint32_t areas[2 * SOFT_RINGS_MAX] = {0}, generations[2 * SOFT_RINGS_MAX] = {0};
+	const struct pipe_shape *shape = &pipe->header.shape;
+	uint32_t n = pairs_of(shape), most = region->shape.ring_slots;
 	int err;
 
-	if (!memory)
-		return error_set(-ENOMEM, "out of memory for \"%s\"", name);
-	memory->fd = share_reopen(share);
-	err = memory->fd < 0 ? memory->fd : read_object(share, name, &memory->shape);
-	if (!err) {
-		layout_of(&memory->shape, &memory->layout);
-		memory->control_size = memory->layout.tx_slots;
-		err = os_memory_map(memory->fd, memory->control_size, &control);
-		if (err)
-			error_format("cannot map \"%s\": %s", name, strerror(-err));
+	if (shape->tx_slots > most || shape->rx_slots > most)
+		return error_set(-EPROTO, "the rings of \"%s\" do not fit its memory", name);
+	for (uint32_t i = 0; i < n; i++) {
+		areas[i] = pipe->header.areas[i].area;
+		generations[i] = pipe->header.areas[i].generation;
+		if (areas[i] < region->shape.plain)
+			return error_set(-EPROTO,
+			    "the header of \"%s\" names memory that is not for pipes", name);
 	}
-	if (!err) {
-		memory->control = control;
-		err = region_map(memory, memory->fd);
-	}
-	if (err) {
-		memory_free(memory);
+	err = region_areas_join(region, n, areas, generations, claim);
+	return err == -EPROTO
+		   ? error_set(
+			 err, "the memory of \"%s\" was given back: close its other end", name)
+		   : err;
+}
+
+/* The object is written last: until then it has no magic, and nobody sees it before share_ready(). */
+static int create(struct pipe *pipe, const struct port_request *request, struct region **region,
+    struct region_claim *claim)
+{
+	struct pipe_header *header = &pipe->header;
+	int err;
+
+	*header = (struct pipe_header){
+	    .magic = PIPE_MAGIC, .abi = PIPE_ABI, .page_size = (uint32_t)os_page_size()};
+	shape_from_request(request, pipe->share.end, &header->shape);
+	header->size = size_of(&header->shape);
+	err = region_choose(pipe, request, region);
+	if (err)
 		return err;
-	}
-	*out = memory;
+	snprintf(header->region, sizeof header->region, "%s", (*region)->name);
+	header->region_id = (*region)->id;
+	err = areas_take(pipe, *region, claim);
+	if (err)
+		return err;
+	if (ftruncate(pipe->share.fd, (off_t)header->size) == 0 &&
+	    pwrite(pipe->share.fd, header, sizeof *header, 0) == sizeof *header)
+		return 0;
+	err = error_set(-errno, "cannot make %zu bytes of shared memory for \"%s\": %s",
+	    (size_t)header->size, request->name, strerror(errno));
+	region_areas_give(*region, claim);
+	return err;
+}
+
+static int join(struct pipe *pipe, const struct port_request *request, struct region **region,
+    struct region_claim *claim)
+{
+	int err = header_read(&pipe->share, request->name, &pipe->header);
+
+	if (!err)
+		err = region_of(pipe, request, region);
+	return err ? err : areas_join(pipe, request->name, *region, claim);
+}
+
+static int control_map(struct pipe *pipe, const char *name)
+{
+	int fd = share_reopen(&pipe->share), err;
+	void *control;
+
+	if (fd < 0)
+		return fd;
+	err = os_memory_map(fd, pipe->header.size, &control);
+	close(fd);
+	if (err)
+		return error_set(err, "cannot map \"%s\": %s", name, strerror(-err));
+	pipe->control = control;
 	return 0;
 }
 
-static int memory_get(const struct share *share, const char *name, struct pipe_memory **out)
-{
-	struct pipe_memory *memory;
-	struct stat st;
-	int err;
-
-	if (fstat(share->fd, &st) != 0)
-		return error_set(-errno, "cannot look at the shared object of \"%s\"", name);
-	for (memory = memories; memory; memory = memory->next)
-		if (memory->device == st.st_dev && memory->inode == st.st_ino)
-			break;
-	if (!memory) {
-		err = memory_new(share, name, &memory);
-		if (err)
-			return err;
-		memory->device = st.st_dev;
-		memory->inode = st.st_ino;
-		memory->next = memories;
-		memories = memory;
-	}
-	memory->references++;
-	*out = memory;
-	return 0;
-}
-
-static void memory_put(struct pipe_memory *memory)
-{
-	struct pipe_memory **at = &memories;
-
-	if (--memory->references > 0)
-		return;
-	while (*at != memory)
-		at = &(*at)->next;
-	*at = memory->next;
-	memory_free(memory);
-}
+/* ---- rings ---- */
 
 static int pipe_wake_open(struct ring *r, bool own)
 {
@@ -280,40 +300,35 @@ static int pipe_wake_open(struct ring *r, bool own)
 	return os_wake_open(pipe->share.dirfd, name);
 }
 
-static struct exchange *exchange_at(const struct pipe_memory *memory, uint32_t index)
+static struct exchange *exchange_at(const struct pipe *pipe, uint32_t index)
 {
-	uint8_t *base = (uint8_t *)memory->control + memory->layout.exchanges;
+	uint8_t *base = (uint8_t *)pipe->control + exchanges_at();
 
 	return (struct exchange *)(void *)base + index;
 }
 
-/* Exchanges are in the master's order: T rings, then R rings. */
-static void rings_attach(struct port *port, struct pipe *pipe)
+/* Pairs and exchanges are in the master's order: T rings, then R rings. */
+static uint32_t pair_of(const struct pipe *pipe, bool tx, uint32_t index)
 {
-	uint32_t t = pipe->memory->shape.tx_rings;
 	bool master = pipe->share.end == 0;
 
+	return tx == master ? index : pipe->header.shape.tx_rings + index;
+}
+
+static void rings_attach(struct port *port, struct pipe *pipe)
+{
 	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++) {
 		bool tx = i < port->num_tx;
 		uint32_t k = tx ? i : i - port->num_tx;
 		struct ring *r = tx ? &port->tx[k] : &port->rx[k];
 
-		exchange_end_init(&pipe->ends[i],
-		    exchange_at(pipe->memory, tx == master ? k : t + k), pipe_wake_open);
+		exchange_end_init(
+		    &pipe->ends[i], exchange_at(pipe, pair_of(pipe, tx, k)), pipe_wake_open);
 		r->state = &pipe->ends[i];
 		exchange_resume(r);
-	}
-}
-
-static void slots_create(const struct pipe_memory *memory)
-{
-	struct region *region = memory->region;
-	uint32_t rings = memory->shape.tx_rings + memory->shape.rx_rings;
-
-	for (uint32_t i = 0; i < rings; i++) {
-		region_slots_fill(region_ring(region, i)->slot, region->ring_slots[i],
-		    *region->next_buffer, (uint16_t)region->buf_size);
-		*region->next_buffer += region->ring_slots[i];
+		if (tx) /* what the end's last user, who had offsets, left in the slots is not meant */
+			offsets_write(
+			    r, UINT64_MAX, r->rhead, ring_distance(r, r->rhead, r->hwtail) + 1, 0);
 	}
 }
 
@@ -327,30 +342,51 @@ static void request_adopt(struct port_request *request, const struct pipe_shape 
 	request->host_tx_rings = request->host_rx_rings = 0;
 }
 
-static int build(struct port *port, struct pipe *pipe, const struct port_request *wanted)
+/* The claim becomes the port's, also on failure. */
+static int build(struct port *port, struct pipe *pipe, const struct port_request *wanted,
+    struct region *region, struct region_claim *claim)
 {
-	struct pipe_memory *memory = pipe->memory;
-	bool master = pipe->share.end == 0;
-	uint32_t t = memory->shape.tx_rings, n = memory->shape.rx_rings;
-	struct port_layout at = {.region = memory->region,
-	    .first_tx = master ? 0 : t + n,
-	    .first_rx = master ? t : t + n + n};
 	struct port_request request = *wanted;
+	uint32_t objects[2 * SOFT_RINGS_MAX], n = 0;
+	bool master = pipe->share.end == 0;
 	int err;
 
-	request_adopt(&request, &memory->shape, master);
-	pipe->ends = calloc((size_t)t + n, sizeof *pipe->ends);
-	if (!pipe->ends)
-		return error_set(-ENOMEM, "out of memory for \"%s\"", wanted->name);
-	region_reference(memory->region);
-	err = port_build(port, &request, &at);
+	request_adopt(&request, &pipe->header.shape, master);
+	for (uint32_t i = 0; i < request.tx_rings; i++)
+		objects[n++] =
+		    region_ring_of(region, claim->areas[pair_of(pipe, true, i)], !master);
+	for (uint32_t i = 0; i < request.rx_rings; i++)
+		objects[n++] =
+		    region_ring_of(region, claim->areas[pair_of(pipe, false, i)], !master);
+	region_reference(region);
+	err = port_build(port, &request, region, claim, objects);
 	if (err)
 		return err;
-	if (pipe->share.created)
-		slots_create(memory);
+	pipe->ends = calloc(n, sizeof *pipe->ends);
+	if (!pipe->ends) {
+		port_unbuild(port);
+		return error_set(-ENOMEM, "out of memory for \"%s\"", wanted->name);
+	}
 	port->state = pipe;
 	rings_attach(port, pipe);
 	return 0;
+}
+
+/* A region that was found is the caller's to release, when the directory is not locked any more. */
+static int enter(struct port *port, struct pipe *pipe, const struct port_request *request,
+    struct region **region)
+{
+	struct region_claim claim;
+	int err = pipe->share.created ? create(pipe, request, region, &claim)
+				      : join(pipe, request, region, &claim);
+
+	if (err)
+		return err;
+	err = control_map(pipe, request->name);
+	if (!err)
+		return build(port, pipe, request, *region, &claim);
+	region_areas_give(*region, &claim);
+	return err;
 }
 
 /* "x{id" and "x}id" name an end; "pipe{name}" takes whichever is free. */
@@ -368,14 +404,29 @@ static int key_and_end(const char *name, char *key, size_t size)
 		return error_set(-EINVAL,
 		    "\"%s\": a pipe is called parent{id (master), parent}id (slave) or pipe{name}",
 		    name);
+	if (brace - key > PARENT_MAX || strcspn(key, " \t\n\v\f\r") < (size_t)(brace - key))
+		return error_set(-ENXIO,
+		    "\"%s\": what stands before a pipe's brace is the name of an interface or of a "
+		    "switch port, with at most %d characters and no space",
+		    name, PARENT_MAX);
 	if (*brace == '{')
 		return 0;
 	*brace = '{'; /* both ends are one object */
 	return 1;
 }
 
+static void pipe_free(struct pipe *pipe)
+{
+	if (pipe->control)
+		os_memory_unmap(pipe->control, pipe->header.size);
+	share_close(&pipe->share);
+	free(pipe->ends);
+	free(pipe);
+}
+
 static int pipe_open(struct port *port, const struct port_request *request)
 {
+	struct region *region = NULL;
 	struct pipe *pipe;
 	char key[NETMAP_REQ_IFNAMSIZ];
 	int end = key_and_end(request->ident, key, sizeof key);
@@ -391,21 +442,15 @@ static int pipe_open(struct port *port, const struct port_request *request)
 		free(pipe);
 		return err;
 	}
-	if (pipe->share.created)
-		err = create_object(&pipe->share, request);
-	if (!err)
-		err = memory_get(&pipe->share, request->name, &pipe->memory);
-	if (!err)
-		err = build(port, pipe, request);
-	if (err) {
-		if (pipe->memory)
-			memory_put(pipe->memory);
-		share_close(&pipe->share); /* before anybody saw a half-made object */
-		free(pipe->ends);
-		free(pipe);
+	err = enter(port, pipe, request, &region);
+	if (err)
+		pipe_free(pipe); /* before anybody saw a half-made object */
+	else
+		share_ready(&pipe->share);
+	if (region)
+		region_release(region);
+	if (err)
 		return err;
-	}
-	share_ready(&pipe->share);
 	port->zero_copy = true;
 	snprintf(port->mode, sizeof port->mode, "%s", pipe->share.end == 0 ? "master" : "slave");
 	return 0;
@@ -417,10 +462,7 @@ static void pipe_close(struct port *port)
 
 	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++)
 		exchange_end_close(&pipe->ends[i]);
-	memory_put(pipe->memory);
-	share_close(&pipe->share);
-	free(pipe->ends);
-	free(pipe);
+	pipe_free(pipe);
 }
 
 #define pipe_txsync exchange_txsync
@@ -437,4 +479,5 @@ const struct port_kind port_kind_pipe = {
     .rx_entry = pipe_rx_entry,
     .arm = exchange_arm,
     .disarm = exchange_disarm,
+    .offsets_start = offsets_start_tx,
 };

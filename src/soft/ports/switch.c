@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../../base/error.h"
+#include "../offsets.h"
 #include "../soft.h"
 #include "switch_forward.h"
 #include "switch_table.h"
@@ -80,6 +81,47 @@ static void switch_disarm(struct ring *r)
 		exchange_disarm(r);
 }
 
+/* ---- offsets ---- */
+
+/*
+ * The inbox's lock is ours: no sender is half-way through a packet. Slots that hold one are [released,
+ * published), whatever this side has seen of them.
+ */
+static void inbox_offsets_start(
+    struct ring *r, struct switch_inbox *inbox, const struct offsets *offsets)
+{
+	const struct exchange *x = &inbox->exchange;
+	uint32_t published = __atomic_load_n(&x->sender.published, __ATOMIC_RELAXED);
+
+	/* An index that somebody wrote nonsense to is not followed: nothing will be received. */
+	if (!offsets->in_use && published < r->num_slots)
+		offsets_fill_rx(r, offsets, r->hwcur, ring_distance(r, r->hwcur, published));
+	__atomic_store_n(&inbox->offset_room, r->offset_room, __ATOMIC_RELAXED);
+	__atomic_store_n(&inbox->offset_mask, r->offset_mask, __ATOMIC_RELAXED);
+}
+
+static int switch_offsets_start(struct ring *r, const struct offsets *offsets)
+{
+	struct switch_port *sw = r->port->state;
+	struct switch_locker locker = {.port = NULL};
+	struct switch_inbox *inbox;
+	int err;
+
+	if (r->tx)
+		return offsets_start_tx(r, offsets);
+	inbox = sw->rx[r->index].inbox;
+	switch_locker_init(&locker, sw, SWITCH_RINGS);
+	err = robust_lock_take(&inbox->lock, &locker.user);
+	if (err)
+		return error_set(err,
+		    "\"%s\": a sender does not let go of RX ring %u, so that it cannot be given "
+		    "offsets; try again",
+		    r->port->name, r->index);
+	inbox_offsets_start(r, inbox, offsets);
+	robust_lock_give(&inbox->lock, locker.user.id);
+	return 0;
+}
+
 /* ---- coming ---- */
 
 static void request_clip(struct port_request *request)
@@ -116,18 +158,6 @@ static int number_take(struct switch_port *sw, const char *name)
 	return 0;
 }
 
-static void slots_fill(const struct port *port, struct region *region)
-{
-	for (uint32_t i = 0; i < port->num_rx + port->num_tx; i++) {
-		const struct ring *r =
-		    i < port->num_rx ? &port->rx[i] : &port->tx[i - port->num_rx];
-
-		region_slots_fill(r->common.ring->slot, r->num_slots, *region->next_buffer,
-		    (uint16_t)region->buf_size);
-		*region->next_buffer += r->num_slots;
-	}
-}
-
 static int states_allocate(struct port *port, struct switch_port *sw)
 {
 	sw->tx = calloc(port->num_tx, sizeof *sw->tx);
@@ -151,51 +181,74 @@ static void rings_attach(struct port *port, struct switch_port *sw)
 	}
 }
 
-static int build(struct port *port, struct switch_port *sw, const struct port_request *request)
+static void mode_describe(struct port *port, const struct switch_port *sw)
 {
-	struct port_layout at = {.region = sw->own->region, .first_rx = request->tx_rings};
+	snprintf(port->mode, sizeof port->mode, "port %u of the switch", sw->number);
+}
+
+/* The port's rings, in the region that was asked for or in one of its own that others can map. */
+static int build(struct port *port, struct switch_port *sw, const struct port_request *request,
+    struct region **region)
+{
+	struct region_shape shape;
 	int err;
 
-	region_reference(sw->own->region);
-	err = port_build(port, request, &at);
+	*region = port_region(request);
+	if (!*region) {
+		port_region_shape(request, &shape);
+		err = region_open(&sw->share, request->directory, request->name, &shape, region);
+		if (err)
+			return err;
+	}
+	region_reference(*region);
+	err = port_build_own(port, request, *region, false);
 	if (err)
 		return err;
 	err = states_allocate(port, sw);
-	if (err) {
+	if (err)
 		port_unbuild(port);
+	return err;
+}
+
+/* Memory comes before the part that describes it, the part before the entry that shows it. */
+static int place_take(struct port *port, struct switch_port *sw)
+{
+	uint32_t generation = switch_table_generation(sw->view->table, sw->number) + 1;
+	int err;
+
+	switch_table_announce(sw->view->table, sw->number);
+	err = switch_target_create(&sw->share, sw->number, generation, port, &sw->own);
+	if (err)
 		return err;
-	}
-	slots_fill(port, sw->own->region);
+	switch_view_add(sw->view, sw->own);
 	rings_attach(port, sw);
 	port->state = sw;
 	port->indirect = true;
-	snprintf(port->mode, sizeof port->mode, "port %u of the switch", sw->number);
+	mode_describe(port, sw);
+	switch_table_enter(sw->view->table, sw->number, sw->admission.name);
 	return 0;
 }
 
-/* What is done while the directory is locked; switch_free() undoes it. */
-static int join(struct port *port, struct switch_port *sw, const struct port_request *request)
+/*
+ * What is done while the directory is locked; switch_free() undoes it. A region that was found is the
+ * caller's to release, when the directory is not locked any more.
+ */
+static int join(struct port *port, struct switch_port *sw, const struct port_request *request,
+    struct region **region)
 {
-	uint32_t generation;
 	int err = sw->share.created ? switch_table_create(&sw->share) : 0;
 
 	if (!err)
 		err = switch_view_get(&sw->share, sw->admission.key, &sw->view);
 	if (!err)
 		err = number_take(sw, sw->admission.name);
-	if (err)
-		return err;
-	generation = switch_table_generation(sw->view->table, sw->number) + 1;
-	switch_table_announce(sw->view->table, sw->number);
-	err = switch_target_create(&sw->share, sw->number, generation, request, &sw->own);
-	if (err)
-		return err;
-	switch_view_add(sw->view, sw->own);
-	err = build(port, sw, request);
-	if (err)
-		switch_target_remove(&sw->share, sw->own);
-	else
-		switch_table_enter(sw->view->table, sw->number, sw->admission.name);
+	if (!err)
+		err = build(port, sw, request, region);
+	if (!err) {
+		err = place_take(port, sw);
+		if (err)
+			port_unbuild(port);
+	}
 	return err;
 }
 
@@ -215,6 +268,7 @@ static void switch_free(struct switch_port *sw)
 static int switch_open(struct port *port, const struct port_request *wanted)
 {
 	struct port_request request = *wanted;
+	struct region *region = NULL;
 	struct switch_port *sw = calloc(1, sizeof *sw);
 	int err;
 
@@ -231,20 +285,42 @@ static int switch_open(struct port *port, const struct port_request *wanted)
 		return err;
 	}
 	request_clip(&request);
-	err = join(port, sw, &request);
+	err = join(port, sw, &request, &region);
 	if (err)
 		switch_free(sw);
 	else
 		share_ready(&sw->share);
+	if (region)
+		region_release(region);
 	return err;
 }
 
 /* ---- going ---- */
 
+/*
+ * Slots and buffers are about to go back to the region: a turn in progress ends first, and no sender
+ * begins another one, whatever its snapshot says.
+ */
+static void inboxes_close(struct port *port, struct switch_port *sw)
+{
+	struct switch_locker locker = {.port = NULL};
+
+	switch_locker_init(&locker, sw, SWITCH_RINGS);
+	for (uint32_t i = 0; i < port->num_rx; i++) {
+		struct switch_inbox *inbox = sw->rx[i].inbox;
+		bool mine = robust_lock_take(&inbox->lock, &locker.user) == 0;
+
+		__atomic_store_n(&inbox->closed, 1, __ATOMIC_RELAXED);
+		if (mine)
+			robust_lock_give(&inbox->lock, locker.user.id);
+	}
+}
+
 static void switch_close(struct port *port)
 {
 	struct switch_port *sw = port->state;
 
+	inboxes_close(port, sw);
 	for (uint32_t i = 0; i < port->num_tx; i++)
 		switch_tx_close(&sw->tx[i]);
 	for (uint32_t i = 0; i < port->num_rx; i++)
@@ -267,4 +343,5 @@ const struct port_kind port_kind_switch = {
     .rx_entry = switch_rx_entry,
     .arm = switch_arm,
     .disarm = switch_disarm,
+    .offsets_start = switch_offsets_start,
 };

@@ -40,24 +40,29 @@ static struct attachment *attachments;
 
 /* ---- moving frames ---- */
 
-static uint8_t *buffer_of(const struct device_map *map, const struct netmap_slot *slot)
+/* Where len bytes of a slot start; NULL: they do not fit their buffer, or there is none. */
+static uint8_t *place_of(const struct device_map *map, const struct netmap_ring *ring,
+    const struct netmap_slot *slot, uint32_t len)
 {
+	uint64_t offset = slot->ptr & ring->offset_mask;
 	uint32_t index = slot->buf_idx;
 
-	return index >= LOOM_FIRST_BUFFER && index < map->num_bufs
-		   ? map->buffers + (size_t)index * map->buf_size
+	return index >= LOOM_FIRST_BUFFER && index < map->num_bufs && offset < map->buf_size &&
+		       len <= map->buf_size - offset
+		   ? map->buffers + (size_t)index * map->buf_size + offset
 		   : NULL;
 }
 
 /* A slot that cannot be copied is dropped: its frame would be neither side's fault to carry. */
-static void slot_copy(const struct side *from, const struct netmap_slot *in, const struct side *to,
+static void slot_copy(const struct side *from, const struct netmap_ring *rx,
+    const struct netmap_slot *in, const struct side *to, const struct netmap_ring *tx,
     struct netmap_slot *out)
 {
-	const uint8_t *source = buffer_of(&from->map, in);
-	uint8_t *target = buffer_of(&to->map, out);
 	uint32_t len = in->len;
+	const uint8_t *source = place_of(&from->map, rx, in, len);
+	uint8_t *target = place_of(&to->map, tx, out, len);
 
-	if (!source || !target || len > from->map.buf_size || len > to->map.buf_size)
+	if (!source || !target)
 		len = 0;
 	else
 		memcpy(target, source, len);
@@ -71,7 +76,7 @@ static uint32_t ring_move(
 	uint32_t in = rx->head, out = tx->head, n = 0;
 
 	for (; in != rx->tail && out != tx->tail; n++) {
-		slot_copy(from, &rx->slot[in], to, &tx->slot[out]);
+		slot_copy(from, rx, &rx->slot[in], to, tx, &tx->slot[out]);
 		in = loom_ring_next(in, rx->num_slots);
 		out = loom_ring_next(out, tx->num_slots);
 	}

@@ -229,7 +229,7 @@ static int info_read(const struct visit *visit, uint32_t number, struct nmreq_po
 	if (err)
 		return err;
 	*info = (struct nmreq_port_info_get){
-	    .nr_memsize = target->part_size,
+	    .nr_memsize = target->region_size,
 	    .nr_tx_slots = target->shape.tx_slots,
 	    .nr_rx_slots = target->shape.rx_slots,
 	    .nr_tx_rings = (uint16_t)target->shape.tx_rings,

@@ -42,6 +42,20 @@ static inline uint8_t *slot_buffer(const struct switch_outlet *out, uint64_t wor
 	return out->buffers + (size_t)index * out->buf_size;
 }
 
+/*
+ * The same where packets have offsets, for len bytes of the slot at out->at. What does not fit behind
+ * the slot's own offset goes the way of a bad index.
+ */
+static uint8_t *slot_space(const struct switch_outlet *out, uint64_t word, uint32_t len)
+{
+	uint64_t offset;
+
+	if (out->offset_mask == 0)
+		return slot_buffer(out, word);
+	offset = __atomic_load_n(&out->slots[out->at].ptr, __ATOMIC_RELAXED) & out->offset_mask;
+	return offset > out->buf_size - len ? out->buffers : slot_buffer(out, word) + offset;
+}
+
 /* Stored only if they change: in the steady state the line then needs no write. */
 static inline void slot_finish(
     struct switch_outlet *out, uint64_t word, uint32_t len, uint16_t flags)
@@ -56,13 +70,13 @@ static inline void slot_finish(
 	out->room--;
 }
 
-static inline void put_slot(
-    struct switch_outlet *out, const uint8_t *data, uint32_t len, uint16_t flags)
+/* An ordinary packet, for a ring without offsets. */
+static inline void put_plain(struct switch_outlet *out, const uint8_t *data, uint32_t len)
 {
 	uint64_t word = loom_slot_word(&out->slots[out->at]);
 
 	copy(slot_buffer(out, word), data, len);
-	slot_finish(out, word, len, flags);
+	slot_finish(out, word, len, 1u << NS_PORT_SHIFT);
 }
 
 /* A packet's bytes, taken piece by piece. */
@@ -95,10 +109,10 @@ static void put_spread(
 
 	for (uint32_t i = 0; i < slots; i++) {
 		uint64_t word = loom_slot_word(&out->slots[out->at]);
-		uint32_t part = total < out->buf_size ? total : out->buf_size;
+		uint32_t part = total < out->slot_max ? total : out->slot_max;
 		uint16_t more = i + 1 < slots ? NS_MOREFRAG : 0;
 
-		read_bytes(&reader, slot_buffer(out, word), part);
+		read_bytes(&reader, slot_space(out, word, part), part);
 		slot_finish(out, word, part, (uint16_t)(slots << NS_PORT_SHIFT | more));
 		total -= part;
 	}
@@ -107,9 +121,11 @@ static void put_spread(
 static void put_each(struct switch_outlet *out, const struct switch_piece *pieces, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
+		uint64_t word = loom_slot_word(&out->slots[out->at]);
 		uint16_t more = i + 1 < n ? NS_MOREFRAG : 0;
 
-		put_slot(out, pieces[i].data, pieces[i].len, (uint16_t)(n << NS_PORT_SHIFT | more));
+		copy(slot_space(out, word, pieces[i].len), pieces[i].data, pieces[i].len);
+		slot_finish(out, word, pieces[i].len, (uint16_t)(n << NS_PORT_SHIFT | more));
 	}
 }
 
@@ -121,8 +137,10 @@ void switch_outlet_put(struct switch_outlet *out, const struct switch_piece *pie
 		total += pieces[i].len;
 		largest = pieces[i].len > largest ? pieces[i].len : largest;
 	}
-	slots = largest <= out->buf_size ? n : (total + out->buf_size - 1) / out->buf_size;
-	if (slots > NETMAP_MAX_FRAGS || (n == 1 && slots > 1 && !pieces[0].indirect)) {
+	slots = largest <= out->slot_max ? n : (total + out->slot_max - 1) / out->slot_max;
+	/* Who asked for offsets is told to expect frames in parts. */
+	if (slots > NETMAP_MAX_FRAGS ||
+	    (n == 1 && slots > 1 && !pieces[0].indirect && out->offset_mask == 0)) {
 		out->oversized++;
 		return;
 	}
@@ -130,7 +148,7 @@ void switch_outlet_put(struct switch_outlet *out, const struct switch_piece *pie
 		out->no_room++;
 		return;
 	}
-	if (largest <= out->buf_size)
+	if (largest <= out->slot_max)
 		put_each(out, pieces, n);
 	else
 		put_spread(out, pieces, total, slots);
@@ -144,7 +162,7 @@ void switch_outlet_put_joined(
 
 	for (uint32_t i = 0; i < n; i++)
 		total += pieces[i].len;
-	slots = (total + out->buf_size - 1) / out->buf_size;
+	slots = (total + out->slot_max - 1) / out->slot_max;
 	if (slots > NETMAP_MAX_FRAGS) {
 		out->oversized++;
 	} else if (slots > out->room) {
@@ -157,12 +175,12 @@ void switch_outlet_put_joined(
 
 static inline void put(struct switch_outlet *out, const struct switch_piece *piece)
 {
-	if (LOOM_UNLIKELY(piece->pieces > 1 || piece->len > out->buf_size)) {
+	if (LOOM_UNLIKELY(piece->pieces > 1 || piece->len > out->plain_max)) {
 		switch_outlet_put(out, piece, piece->pieces);
 	} else if (LOOM_UNLIKELY(out->room == 0)) {
 		out->no_room++;
 	} else {
-		put_slot(out, piece->data, piece->len, 1u << NS_PORT_SHIFT);
+		put_plain(out, piece->data, piece->len);
 		out->packets++;
 	}
 }
@@ -194,6 +212,27 @@ static uint64_t count_packets(
 	return n;
 }
 
+/*
+ * Whether slots and buffers are still that port's: it may have closed since the snapshot. One that was
+ * killed shows by its area, if somebody else took that; within the turn in which that happens, no more.
+ */
+static inline bool is_still_there(const struct switch_target_ring *to)
+{
+	return !__atomic_load_n(&to->inbox->closed, __ATOMIC_RELAXED) &&
+	       __atomic_load_n(to->area, __ATOMIC_RELAXED) == to->generation;
+}
+
+/* The receiver may write what it likes there: room is believed up to the size of a buffer. */
+static bool outlet_offsets(struct switch_outlet *out)
+{
+	uint32_t room = __atomic_load_n(&out->inbox->offset_room, __ATOMIC_RELAXED);
+
+	out->plain_max = 0;
+	if (room > 0 && room < out->slot_max)
+		out->slot_max = room;
+	return room > 0;
+}
+
 /* How much of the ring is free. Both indexes may be nonsense: what follows stays inside the ring anyway. */
 static void outlet_begin(
     struct switch_outlet *out, const struct switch_target *target, uint32_t ring)
@@ -210,12 +249,17 @@ static void outlet_begin(
 	    .inbox = to->inbox,
 	    .slots = to->slots,
 	    .buffers = target->buffers,
-	    .buf_size = target->shape.buf_size,
-	    .num_bufs = target->shape.num_bufs,
+	    .buf_size = target->buf_size,
+	    .num_bufs = target->num_bufs,
 	    .num_slots = n,
+	    .offset_mask = __atomic_load_n(&to->inbox->offset_mask, __ATOMIC_RELAXED),
+	    .slot_max = target->buf_size,
+	    .plain_max = target->buf_size,
 	};
-	if (LOOM_UNLIKELY(published >= n || released >= n))
+	if (LOOM_UNLIKELY(published >= n || released >= n || !is_still_there(to)))
 		return; /* no room */
+	if (LOOM_UNLIKELY(out->offset_mask) && !outlet_offsets(out))
+		return;
 	out->start = out->at = published;
 	out->room = n - 1 - loom_ring_distance(released, published, n);
 }
@@ -316,8 +360,10 @@ static void look_for_death(struct switch_tx *tx, const struct switch_target *tar
 	    os_directory_lock(share->dirfd, 0) != 0)
 		return;
 	if (switch_table_generation(table, target->number) == target->generation &&
-	    share_end_held(share, target->number - 1) == 0)
+	    share_end_held(share, target->number - 1) == 0) {
 		switch_table_leave(share, table, target->number);
+		share_sweep(share); /* its region, if nobody else is in there */
+	}
 	os_directory_unlock(share->dirfd);
 }
 
@@ -325,9 +371,9 @@ static void look_for_death(struct switch_tx *tx, const struct switch_target *tar
 static void outlet_end(
     struct switch_outlet *out, struct switch_tx *tx, struct switch_target *target, uint32_t ring)
 {
-	bool news = outlet_publish(out, tx->user.id);
+	bool news = outlet_publish(out, tx->locker.user.id);
 
-	robust_lock_give(&out->inbox->lock, tx->user.id);
+	robust_lock_give(&out->inbox->lock, tx->locker.user.id);
 	if (LOOM_UNLIKELY(out->no_room | out->oversized | out->refused))
 		outlet_count_drops(out);
 	if (news)
@@ -344,7 +390,7 @@ void switch_deliver(struct switch_tx *tx, struct switch_target *target, uint32_t
 	const struct switch_piece *piece;
 	struct switch_outlet out;
 
-	if (robust_lock_take(&inbox->lock, &tx->user) != 0) {
+	if (robust_lock_take(&inbox->lock, &tx->locker.user) != 0) {
 		switch_inbox_drop(inbox, LOOM_DROP_NO_ROOM, count_packets(tx, direct, flood));
 		return;
 	}
@@ -369,7 +415,7 @@ static uint32_t run_put(struct switch_outlet *out, const struct switch_source *s
 
 	for (; at != source->end && n < SWITCH_BATCH; n++) {
 		data = switch_source_slot(source, at, &len);
-		if (!data || LOOM_UNLIKELY(len > out->buf_size))
+		if (!data || LOOM_UNLIKELY(len > out->plain_max))
 			break;
 		if (n == 0)
 			flow = switch_flow_of(data + source->header_len);
@@ -378,7 +424,7 @@ static uint32_t run_put(struct switch_outlet *out, const struct switch_source *s
 		if (LOOM_UNLIKELY(out->room == 0))
 			out->no_room++;
 		else
-			put_slot(out, data, len, 1u << NS_PORT_SHIFT);
+			put_plain(out, data, len);
 		at = loom_ring_next(at, source->num_slots);
 	}
 	out->packets = n - out->no_room;
@@ -391,7 +437,7 @@ uint32_t switch_deliver_run(
 	const struct switch_source source = switch_source_of(tx);
 	struct switch_outlet out;
 
-	if (robust_lock_take(&target->rings[ring].inbox->lock, &tx->user) != 0)
+	if (robust_lock_take(&target->rings[ring].inbox->lock, &tx->locker.user) != 0)
 		return at;
 	outlet_begin(&out, target, ring);
 	at = run_put(&out, &source, at);

@@ -24,22 +24,32 @@ static const struct switch_queue no_packets = {SWITCH_NONE, SWITCH_NONE};
 
 /* ---- owners of locks ---- */
 
-/* In a lock: number, TX ring, and as much of the generation as there is room for. */
-static uint32_t lock_id(uint32_t number, uint32_t ring, uint32_t generation)
+/* In a lock: the port, who of it, and as much of the generation as there is room for. */
+static uint32_t lock_id(uint32_t number, uint32_t locker, uint32_t generation)
 {
-	return (number | ring << 8 | generation << 13) & ~ROBUST_LOCK_ASLEEP;
+	return (number | locker << 8 | generation << 13) & ~ROBUST_LOCK_ASLEEP;
 }
+
+_Static_assert(SWITCH_LOCKERS <= 1u << (13 - 8), "a locker's number has no room in a lock");
 
 static bool owner_alive(const struct robust_lock_user *user, uint32_t owner)
 {
-	const struct switch_tx *tx = (const struct switch_tx *)(const void *)user;
-	const struct switch_port *port = tx->port;
+	const struct switch_locker *locker = (const struct switch_locker *)(const void *)user;
+	const struct switch_port *port = locker->port;
 	uint32_t number = owner & 0xff;
 	uint32_t generation = switch_table_generation(port->view->table, number);
 
-	if (!switch_is_live(generation) || owner != lock_id(number, owner >> 8 & 0x1f, generation))
+	if (!switch_is_live(generation) ||
+	    owner != lock_id(number, (owner >> 8) % SWITCH_LOCKERS, generation))
 		return false;
 	return number == port->number || share_end_held(&port->share, number - 1) != 0;
+}
+
+void switch_locker_init(struct switch_locker *locker, struct switch_port *port, uint32_t number)
+{
+	locker->port = port;
+	locker->user.id = lock_id(port->number, number, port->own->generation);
+	locker->user.alive = owner_alive;
 }
 
 /* All bits from the highest one of `least` on: what is smaller has none of them. */
@@ -63,8 +73,7 @@ void switch_tx_init(struct switch_tx *tx, struct switch_port *port, struct ring 
 	tx->macs = port->view->table->macs;
 	tx->number = port->number;
 	tx->unusual = unusual_bits(ring->port->region);
-	tx->user.id = lock_id(port->number, ring->index, port->own->generation);
-	tx->user.alive = owner_alive;
+	switch_locker_init(&tx->locker, port, ring->index);
 	tx->flood = no_packets;
 	for (uint32_t i = 0; i < SWITCH_NUMBERS * SWITCH_RINGS; i++)
 		tx->queues[i] = no_packets;
@@ -231,6 +240,10 @@ static enum taken take_indirect(
 {
 	const void *from = (const void *)(uintptr_t)slot->ptr;
 
+	if (ring_offset_mask(tx->ring)) { /* ptr is no address */
+		ring_drop(tx->ring, LOOM_DROP_BAD_INDEX, 1);
+		return TAKEN_BAD;
+	}
 	if (!arena_make(tx))
 		return TAKEN_BAD;
 	if (piece->len > SWITCH_ARENA - tx->arena_used)

@@ -13,6 +13,7 @@
 #define SWITCH_ARENA     ((size_t)256 * 1024) /* bytes of indirect packets in one batch */
 #define SWITCH_NONE      UINT16_MAX
 #define SWITCH_FRAME_MIN 14u /* an Ethernet header */
+#define SWITCH_LOCKERS   32u /* of one port */
 
 /** One slot's worth of a packet; a packet's pieces stand in a row. */
 struct switch_piece {
@@ -39,9 +40,15 @@ struct switch_port {
 	struct switch_rx *rx;
 };
 
+/** Someone of a port who takes the locks of RX rings. */
+struct switch_locker {
+	struct robust_lock_user user; /* first: owner_alive() gets no more than that */
+	struct switch_port *port;
+};
+
 /** What a TX ring needs; ring->state points to it. */
 struct switch_tx {
-	struct robust_lock_user user; /* first: owner_alive() gets no more than that */
+	struct switch_locker locker;
 	struct switch_port *port;
 	struct ring *ring;
 	uint64_t *macs; /* of the switch's table */
@@ -85,6 +92,9 @@ struct switch_flow {
 void switch_tx_init(struct switch_tx *tx, struct switch_port *port, struct ring *ring);
 void switch_tx_close(struct switch_tx *tx);
 
+/** Number: a TX ring's, or another one up to SWITCH_LOCKERS that no two use at the same time. */
+void switch_locker_init(struct switch_locker *locker, struct switch_port *port, uint32_t number);
+
 /** struct port_kind's TX sync. */
 int switch_forward(struct ring *r);
 
@@ -107,7 +117,7 @@ static inline struct switch_source switch_source_of(const struct switch_tx *tx)
 	return (struct switch_source){
 	    .slots = r->common.ring->slot,
 	    .buffers = region_buffer(region, REGION_FIRST_BUFFER),
-	    .unusual = tx->unusual,
+	    .unusual = ring_offset_mask(r) ? UINT64_MAX : tx->unusual,
 	    .buf_size = region->buf_size,
 	    .num_slots = r->num_slots,
 	    .end = r->rhead,

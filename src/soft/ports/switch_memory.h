@@ -13,21 +13,25 @@ struct switch_target {
 	uint32_t number, generation;
 	unsigned references; /* TX rings that know it, and the port itself if it is open here */
 	struct switch_shape shape; /* checked copy */
-	struct switch_part *part;  /* header and inboxes; of foreign ports all of it */
+	struct switch_part *part;  /* header and inboxes */
 	size_t part_size;
-	struct region *region; /* of a port that is open here: its slots and buffers, mapped once */
-	int fd;                /* … and what they are mapped from; -1 for foreign ones */
+	struct region *region;   /* of a port that is open here */
+	struct region_view view; /* of one that is not: mapped to send to it */
+	size_t region_size;
 	uint8_t *buffers;
+	uint32_t num_bufs, buf_size;
 	struct switch_target_ring {
 		struct netmap_slot *slots;
 		struct switch_inbox *inbox;
+		const uint32_t *area; /* the slots are the port's while this is its generation */
+		uint32_t generation;
 		int wake; /* -1 until the receiver was first asleep; changed atomically */
 	} rings[SWITCH_RINGS];
 };
 
-/** Make the memory of a new port and map it. The directory is locked; the caller fills the slots. */
+/** Make the part of a port whose rings are built, and map it. The directory is locked. */
 int switch_target_create(const struct share *share, uint32_t number, uint32_t generation,
-    const struct port_request *request, struct switch_target **out);
+    const struct port *port, struct switch_target **out);
 
 /** Map the memory of a port of another process. No message: senders go on without it. */
 int switch_target_map(

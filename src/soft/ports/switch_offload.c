@@ -254,7 +254,7 @@ void switch_offload_segment(
 	}
 	each = segment_len(vnet, &h);
 	segments = (len - h.len + each - 1) / each;
-	slots_each = (h.len + each + out->buf_size - 1) / out->buf_size;
+	slots_each = (h.len + each + out->slot_max - 1) / out->slot_max;
 	if (slots_each > NETMAP_MAX_FRAGS)
 		out->oversized++;
 	else if ((uint64_t)segments * slots_each > out->room)

@@ -10,9 +10,12 @@ struct switch_outlet {
 	struct netmap_slot *slots;
 	uint8_t *buffers;
 	uint32_t buf_size, num_bufs, num_slots;
-	uint32_t start;                       /* what is published */
-	uint32_t at, room;                    /* next slot, slots left */
-	uint64_t packets;                     /* put since start */
+	uint64_t offset_mask; /* 0: packets start where their buffers do */
+	uint32_t slot_max;    /* bytes that a slot takes */
+	uint32_t plain_max;   /* the same; with offsets 0: every packet takes the careful way */
+	uint32_t start;       /* what is published */
+	uint32_t at, room;    /* next slot, slots left */
+	uint64_t packets;     /* put since start */
 	uint64_t no_room, oversized, refused; /* dropped */
 };
 

@@ -3,14 +3,14 @@
  * What the processes of one switch share: files in the directory of shared objects (share.h).
  *
  *   loom-valeS        struct switch_table: who is there, and which MAC address was seen where
- *   loom-valeS.N-G    memory of port number N in its generation G:
- *
- *     │ struct switch_part │ struct switch_inbox × RX rings │ slots of RX rings │ … of TX rings │ buffers │
+ *   loom-valeS.N-G    port number N in its generation G: │ struct switch_part │ struct switch_inbox × RX rings │
+ *                     Its slots and buffers are in a region (region.h), of its own name if no other was
+ *                     asked for.
  *
  *   loom-valeS.N-GrK  wakeup of its RX ring K, a FIFO
  *
- * A port's own process maps its part as the port's region. Every sender of the switch maps the parts of
- * all others too, and writes into their RX slots and buffers; nobody else looks at TX slots. An RX
+ * Every sender of the switch maps the parts and regions of all others too, and writes into their RX slots
+ * and buffers; nobody else looks at TX slots. An RX
  * ring is an exchange (exchange.h) with many senders, who take turns by a lock. Only the indexes of the
  * exchange say what is valid, and they move once at the end of a turn, so a sender may die at any point.
  *
@@ -21,6 +21,7 @@
 #ifndef SOFT_PORTS_SWITCH_SHARED_H
 #define SOFT_PORTS_SWITCH_SHARED_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,7 +32,7 @@
 #define SWITCH_TABLE_MAGIC 0x6863746977736b70ull
 #define SWITCH_PART_MAGIC  0x74726f7077736b70ull
 /* Raise it when a struct of this file or the meaning of a slot changes. */
-#define SWITCH_ABI         1u
+#define SWITCH_ABI         2u
 
 #define SWITCH_PORTS   254u /* numbers 1 … 254: 0 would mean "nobody" in a slot's flags */
 #define SWITCH_NUMBERS 256u
@@ -67,7 +68,6 @@ struct switch_table {
 struct switch_shape {
 	uint32_t tx_rings, rx_rings;
 	uint32_t tx_slots, rx_slots;
-	uint32_t buf_size, num_bufs;
 };
 
 struct switch_part {
@@ -77,11 +77,18 @@ struct switch_part {
 	uint64_t size; /* of the file */
 	uint32_t number, generation;
 	struct switch_shape shape;
+	char region[NAME_MAX + 1];    /* the region's file; "": no other process can map it */
+	uint32_t areas[SWITCH_RINGS]; /* of its RX rings there */
 };
 
 struct switch_inbox {
 	struct exchange exchange; /* its sender is whoever has the lock */
 	struct robust_lock lock __attribute__((aligned(EXCHANGE_LINE)));
+	uint32_t
+	    closed; /* its port gives slots and buffers back: changed and read under the lock */
+	/* Of the RX ring (struct ring); changed and believed by whoever has the lock. */
+	uint64_t offset_mask;
+	uint32_t offset_room;
 	/* What senders dropped, by enum loom_drop; a line of its own that is seldom written. */
 	uint64_t drops[SWITCH_REASONS] __attribute__((aligned(EXCHANGE_LINE)));
 	uint64_t drops_total;

@@ -435,14 +435,18 @@ struct nmreq_opt_csb {
 	uint64_t csb_ktoa;
 };
 
-/** Packets may start inside their buffers, at the offset in the low bits of netmap_slot.ptr. */
+/**
+ * Packets may start inside their buffers, at the offset in the low bits of netmap_slot.ptr: see
+ * ring->offset_mask and NETMAP_ROFFSET() of netmap_user.h. What does not fit its buffer behind its offset
+ * is dropped.
+ */
 struct nmreq_opt_offsets {
 	struct nmreq_option nro_opt;
-	uint64_t nro_max_offset;     /* larger ones are cut to it; out: what is in force */
-	uint64_t nro_initial_offset; /* put into every slot at binding */
-	uint32_t nro_offset_bits;    /* 0: as many as ptr has; out: those in use */
-	uint32_t nro_tx_align;
-	uint64_t nro_min_gap; /* reserved: 0 */
+	uint64_t nro_max_offset;     /* the largest that will be used; out: what is in force */
+	uint64_t nro_initial_offset; /* put into the slots of rings that nobody else uses */
+	uint32_t nro_offset_bits;    /* 0: as many as ptr has */
+	uint32_t nro_tx_align;       /* nothing is aligned beyond the offset: see ring->buf_align */
+	uint64_t nro_min_gap;        /* write this many bytes to a slot at most; 0: what fits */
 };
 
 /* ---- legacy requests ---- */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Runs a program in a network of its own, in which veth0 and veth1 are the ends of a cable.
+ *
+ *   in_network PROGRAM [ARGUMENT...]
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netns.h"
+
+#define EXIT_SKIP 77 /* what the build's test runner takes for a skipped test */
+
+int main(int argc, char **argv)
+{
+	int err = argc > 1 ? netns_enter() : -EINVAL;
+
+	if (!err)
+		err = netns_cable("veth0", "veth1");
+	if (err) {
+		printf("SKIP: no network namespace with a veth pair can be made here: %s\n",
+		    strerror(-err));
+		return EXIT_SKIP;
+	}
+	execv(argv[1], argv + 1);
+	perror(argv[1]);
+	return 1;
+}
