@@ -258,11 +258,12 @@ static int watch_ring(const struct soft *soft, struct ring *r)
 }
 
 /* Rings may be shared with other descriptors of the port: they stay evented as long as one is. */
-static void count_watchers(struct ring *rings, const struct soft_range *bound, int by)
+static void count_evented(struct ring *rings, const struct soft_range *bound, uint32_t by)
 {
 	for (uint32_t i = bound->first; i < bound->end; i++) {
-		rings[i].evented += by;
-		if (rings[i].evented == 0 && rings[i].kick >= 0) {
+		uint32_t unusual = ring_unusual_add(&rings[i], by);
+
+		if (unusual % RING_WATCHED == 0 && rings[i].kick >= 0) {
 			close(rings[i].kick);
 			rings[i].kick = -1;
 		}
@@ -276,8 +277,8 @@ static int watch(struct soft *soft)
 	soft->pollset = os_pollset_create();
 	if (soft->pollset < 0)
 		return soft->pollset;
-	count_watchers(soft->port->rx, &soft->rx, 1);
-	count_watchers(soft->port->tx, &soft->tx, 1);
+	count_evented(soft->port->rx, &soft->rx, RING_EVENTED);
+	count_evented(soft->port->tx, &soft->tx, RING_EVENTED);
 	for (uint32_t i = soft->rx.first; i < soft->rx.end && !err; i++)
 		err = watch_ring(soft, &soft->port->rx[i]);
 	for (uint32_t i = soft->tx.first; i < soft->tx.end && !err; i++)
@@ -290,8 +291,8 @@ void soft_unwatch(struct soft *soft)
 {
 	if (soft->pollset < 0)
 		return;
-	count_watchers(soft->port->rx, &soft->rx, -1);
-	count_watchers(soft->port->tx, &soft->tx, -1);
+	count_evented(soft->port->rx, &soft->rx, 0u - RING_EVENTED);
+	count_evented(soft->port->tx, &soft->tx, 0u - RING_EVENTED);
 	close(soft->pollset);
 	soft->pollset = -1;
 }

@@ -29,6 +29,7 @@ static void ring_setup(struct port *port, struct ring *r, uint32_t object, bool 
 	r->index = (uint16_t)index;
 	r->tx = tx;
 	r->kick = -1;
+	r->called = &ring_never_called;
 	r->num_slots = r->common.ring->num_slots;
 	ring_start(r, 0, tx ? r->num_slots - 1 : 0);
 }

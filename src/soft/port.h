@@ -27,6 +27,9 @@ struct port_request {
 	uint32_t buf_size;
 	uint32_t extra_bufs;
 	const char *directory; /* for shared objects; NULL: the user's own */
+	struct port *watched;  /* a monitor's: what it watches, and how … */
+	uint64_t
+	    monitor_flags; /* … NR_MONITOR_*, NR_ZCOPY_MON; slots may be 0: the watched port's */
 	struct region
 	    *region;  /* that was asked for by id or otherwise; the caller's reference; NULL */
 	bool any_end; /* only asking: either end of a pipe that is open here will do */
@@ -46,7 +49,12 @@ struct port {
 	struct ring *tx, *rx;
 	uint32_t *tx_users, *rx_users; /* descriptors per ring; PORT_EXCLUSIVE: one, and no more */
 	bool zero_copy;
-	void *state;       /* the kind's */
+	bool indirect;            /* TX slots may point elsewhere: NS_INDIRECT */
+	void *state;              /* the kind's */
+	struct monitor *monitors; /* those that watch this port; guarded by the registry's lock */
+	unsigned monitors_made;
+	struct board_owner
+	    *board;        /* for those in other processes; NULL: it cannot be watched from there */
 	struct port *next; /* registry */
 };
 
@@ -57,6 +65,7 @@ struct offsets;
 struct port_kind {
 	const char *name;
 	const char *example, *help; /* for people: a port name, a line */
+	bool local;                 /* a port's name means nothing to other processes */
 	/**
 	 * Acquire what the port stands for and call port_build(). On failure: a negative errno, a
 	 * message, and everything given back.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "monitor.h"
 #include "offsets.h"
 #include "options.h"
 #include "ports/switch_control.h"
@@ -165,7 +166,7 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 	    in_use(port->rx_users, &soft->rx, exclusive))
 		return error_set(-EBUSY, "rings of \"%s\" are in use%s", port->name,
 		    exclusive ? ", so they cannot be had exclusively" : " exclusively");
-	if (switch_header_of(port) != 0 && !(reg->nr_flags & NR_ACCEPT_VNET_HDR))
+	if (switch_header_of(monitor_shown(port)) != 0 && !(reg->nr_flags & NR_ACCEPT_VNET_HDR))
 		return error_set(-EIO,
 		    "packets of \"%s\" carry a virtio header; ask for NR_ACCEPT_VNET_HDR",
 		    port->name);
@@ -201,9 +202,23 @@ static int request_check(const struct nmreq_register *reg, const struct device_o
 	    !wants_host(mode))
 		return error_set(
 		    -EINVAL, "register mode %u is not one that the soft device serves", mode);
-	if (reg->nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON))
-		return error_set(-EOPNOTSUPP, "this build has no monitor ports");
 	return 0;
+}
+
+/* NR_ZCOPY_MON by itself says how to monitor, but not what: the module ignores it. */
+static bool is_monitor(const struct nmreq_register *reg)
+{
+	return reg->nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX);
+}
+
+/* The slots that a monitor's request leaves open are the watched port's. */
+static int monitor_get(
+    struct port_request *request, const struct nmreq_register *reg, struct port **out)
+{
+	request->monitor_flags = reg->nr_flags;
+	request->tx_slots = reg->nr_tx_slots;
+	request->rx_slots = reg->nr_rx_slots;
+	return registry_monitor(request, out);
 }
 
 /* The port, in the region that was asked for: one that is open must be there already. */
@@ -212,6 +227,8 @@ static int port_get(struct port_request *request, const struct nmreq_register *r
 {
 	int err = 0;
 
+	if (is_monitor(reg))
+		return monitor_get(request, reg, out);
 	if (reg->nr_mem_id != 0)
 		err = region_by_id(request->directory, reg->nr_mem_id, &request->region);
 	if (err)
@@ -256,6 +273,8 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 		err = bind_rings(soft, port, reg, options.offsets);
 		if (err)
 			registry_put(port);
+		else if (is_monitor(reg))
+			monitor_start(port, &soft->rx);
 	}
 	registry_unlock();
 	if (!err && options.csb) {

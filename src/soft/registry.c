@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "board.h"
+#include "monitor.h"
 #include "ports/switch_control.h"
 #include "soft.h"
 
@@ -83,6 +85,7 @@ static int port_open(
 		free(port);
 		return err;
 	}
+	board_open(port);
 	*out = port;
 	return 0;
 }
@@ -208,6 +211,21 @@ int registry_open(
 	return err;
 }
 
+int registry_monitor(const struct port_request *wanted, struct port **out)
+{
+	struct port_request request = *wanted;
+	int err;
+
+	request.watched = registry_find(
+	    wanted->name, wanted->directory); /* if there is none: another process may have it */
+	err = port_open(&port_kind_monitor, &request, out);
+	if (err)
+		return err;
+	(*out)->next = ports;
+	ports = *out;
+	return 0;
+}
+
 bool registry_has(const struct port_request *request)
 {
 	bool has;
@@ -227,6 +245,7 @@ void registry_put(struct port *port)
 	while (*at != port)
 		at = &(*at)->next;
 	*at = port->next;
+	monitor_orphan(port);
 	port->kind->close(port);
 	port_unbuild(port);
 	free(port);

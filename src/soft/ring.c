@@ -5,7 +5,11 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "board.h"
 #include "port.h"
+#include "watch.h"
+
+const uint32_t ring_never_called;
 
 void ring_start(struct ring *r, uint32_t head, uint32_t tail)
 {
@@ -41,6 +45,12 @@ static bool clear_bad_slots(struct ring *r)
 	return found;
 }
 
+/* Pairs with ring_unusual_add(): the ring's watch is there. */
+static uint32_t unusual(const struct ring *r)
+{
+	return __atomic_load_n(&r->unusual, __ATOMIC_ACQUIRE);
+}
+
 int ring_reinit(struct ring *r)
 {
 	struct netmap_ring *user = r->common.ring;
@@ -58,6 +68,8 @@ int ring_reinit(struct ring *r)
 		user->head = user->cur = r->hwcur;
 	}
 	user->tail = r->hwtail;
+	if (unusual(r) >= RING_WATCHED)
+		watch_rewind(r);
 	return error_set(-EINVAL,
 	    "port \"%s\": %s ring %u: head %u and cur %u are not within the %u slots that the "
 	    "program "
@@ -66,7 +78,8 @@ int ring_reinit(struct ring *r)
 	    ring_distance(r, from, r->hwtail), from);
 }
 
-bool ring_rearm(struct ring *r)
+/* After the move of an evented ring: arm its wakeup, or take it back. True: move once more. */
+static bool rearm(struct ring *r)
 {
 	struct pollfd unused;
 
@@ -77,6 +90,27 @@ bool ring_rearm(struct ring *r)
 		return r->port->kind->arm(r, &unused) > 0;
 	r->port->kind->disarm(r);
 	return false;
+}
+
+int ring_sync_unusual(struct ring *r, int (*move)(struct ring *))
+{
+	uint32_t parts;
+	bool watched;
+	int err;
+
+	if (__atomic_load_n(r->called, __ATOMIC_RELAXED))
+		board_answer(r->port);
+	parts = unusual(r);
+	watched = parts >= RING_WATCHED;
+	if (watched)
+		watch_before(r);
+	err = move(r);
+	if (parts % RING_WATCHED && !err && rearm(r))
+		err = move(r);
+	if (watched)
+		watch_after(r);
+	ring_finish(r);
+	return err;
 }
 
 /* Where in its buffer a slot says that its packet starts. Anybody may have written it. */

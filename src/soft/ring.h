@@ -23,6 +23,11 @@
 #include "../os/os.h"
 
 struct port;
+struct watch;
+
+/* Parts of struct ring.unusual. */
+#define RING_EVENTED 1u /* each user of loom_port_fd(): a sync that finds nothing arms the wakeup */
+#define RING_WATCHED 0x10000u /* each monitor: a sync shows it the packets that pass (watch.h) */
 
 struct ring {
 	struct device_ring common; /* first */
@@ -38,8 +43,10 @@ struct ring {
 	uint32_t offset_room; /* … and the bytes that a slot can be given behind it */
 	uint16_t index;       /* among the rings of its direction */
 	bool tx;
-	int evented; /* users of loom_port_fd(): a sync that finds nothing arms the wakeup */
-	int kick;    /* readable until the next sync: packets came before the descriptor; or -1 */
+	uint32_t unusual; /* 0: a sync is the kind's move and nothing else; changed atomically */
+	int kick; /* readable until the next sync: packets came before the descriptor; or -1 */
+	struct watch *watch;     /* monitors; NULL until there was one */
+	const uint32_t *called;  /* not 0: another process wants something of this one (board.h) */
 } __attribute__((aligned(128))); /* rings are synced by different threads */
 
 static inline uint32_t ring_prev(const struct ring *r, uint32_t index)
@@ -72,9 +79,6 @@ void ring_start(struct ring *r, uint32_t head, uint32_t tail);
  * @return -EINVAL, always: the sync it interrupts has failed
  */
 int ring_reinit(struct ring *r);
-
-/** After the sync of an evented ring: arm its wakeup, or take it back. True: sync once more. */
-bool ring_rearm(struct ring *r);
 
 /**
  * Where a slot's packet starts, and its length, checked against the region; NULL (and a counted drop)
@@ -156,15 +160,31 @@ static inline bool ring_ready(const struct ring *r)
 	return r->rcur != r->hwtail;
 }
 
+/** For rings that no other process can call. */
+extern const uint32_t ring_never_called;
+
+/** The rest of a sync after ring_begin() where ring->unusual or what ring->called points to is not 0. */
+int ring_sync_unusual(struct ring *r, int (*move)(struct ring *));
+
+/**
+ * Change ring->unusual while the ring's thread may sync. Releases what was prepared before it to the
+ * acquire in ring_sync_unusual(). @return the new value
+ */
+static inline uint32_t ring_unusual_add(struct ring *r, uint32_t change)
+{
+	return __atomic_add_fetch(&r->unusual, change, __ATOMIC_ACQ_REL);
+}
+
 static inline int ring_sync(struct ring *r, int (*move)(struct ring *))
 {
 	int err = ring_begin(r);
 
 	if (LOOM_UNLIKELY(err))
 		return err;
+	if (LOOM_UNLIKELY(__atomic_load_n(&r->unusual, __ATOMIC_RELAXED) |
+			  __atomic_load_n(r->called, __ATOMIC_RELAXED)))
+		return ring_sync_unusual(r, move);
 	err = move(r);
-	if (LOOM_UNLIKELY(r->evented && !err && ring_rearm(r)))
-		err = move(r);
 	ring_finish(r);
 	return err;
 }

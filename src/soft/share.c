@@ -206,6 +206,32 @@ int share_end_held(const struct share *share, unsigned end)
 	return os_lock_held(share->fd, END_BYTE + end);
 }
 
+/* What cannot be asked is taken for alive. */
+bool share_is_used(int fd)
+{
+	return os_lock_held(fd, USER_BYTE) != 0;
+}
+
+bool share_is_owned(int fd, unsigned end)
+{
+	return os_lock_held(fd, END_BYTE + end) != 0;
+}
+
+void share_file_name(const char *key, char out[NAME_MAX + 1])
+{
+	encode(key, out, NAME_MAX + 1);
+}
+
+int share_peek(const struct share *beside, const char *key)
+{
+	char file[NAME_MAX + 1];
+	int fd;
+
+	share_file_name(key, file);
+	fd = openat(beside->dirfd, file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 static int take_end(struct share *share, int end)
 {
 	int err;

@@ -44,6 +44,15 @@ void share_ready(const struct share *share);
 /** The same for an object that exists, without an end; -ENOENT (and no message) if there is none. */
 int share_open_existing(struct share *share, const char *directory, const char *key);
 
+/** A descriptor of the object of that key, without becoming one of its users; no message. */
+int share_peek(const struct share *beside, const char *key);
+
+/** Whether the object behind such a descriptor has a user, or that end an owner. */
+bool share_is_used(int fd);
+bool share_is_owned(int fd, unsigned end);
+
+/** The name of an object's file. */
+void share_file_name(const char *key, char out[NAME_MAX + 1]);
 /** Lock the directory, to look around and for share_open_within(); for a short time. */
 int share_enter(struct share *share, const char *directory);
 void share_leave(struct share *share);

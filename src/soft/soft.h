@@ -69,7 +69,7 @@ void soft_unwatch(struct soft *soft);
 
 /* registry.c: ports by name, within the process */
 
-/** Serialises opening and closing of ports; held by the caller of the next two. */
+/** Serialises opening and closing of ports; held by the caller of the next three. */
 void registry_lock(void);
 void registry_unlock(void);
 
@@ -78,6 +78,8 @@ int registry_get(
     const struct port_request *request, char *tried, size_t tried_size, struct port **out);
 void registry_put(struct port *port);
 
+/** A new monitor, with wanted.monitor_flags, of the port of that name, which is open here or elsewhere. */
+int registry_monitor(const struct port_request *wanted, struct port **out);
 /** The port of that name that is open in this process, or NULL; no reference is taken. */
 struct port *registry_find(const char *name, const char *directory);
 /** A new port of that kind, whatever is open by that name; the lock is held by the caller. */

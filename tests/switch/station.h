@@ -15,8 +15,8 @@ struct station {
 	uint8_t address; /* last byte of its MAC */
 };
 
-/** Files of a switch with n ports: its table, and of each port its part and its region. */
-#define FILES_OF(n) (1u + 2u * (n))
+/** Files of a switch with n ports: its table, and of each port its part, region and board. */
+#define FILES_OF(n) (1u + 3u * (n))
 
 /** A frame as a test sees it: who sent it to whom, and which one it is. */
 struct frame {

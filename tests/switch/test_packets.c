@@ -310,7 +310,7 @@ static void indirect_pointers_that_fault_are_dropped(void **state)
 	assert_ok(loom_tx_sync(&net.at[0].tx));
 	assert_ok(loom_rx_sync(&net.at[1].rx));
 	assert_int_equal(loom_rx_space(&net.at[1].rx), 1);
-	munmap(edge, (size_t)page);
+	munmap(edge, (size_t)page * 2);
 	net_close(&net);
 }
 

@@ -11,6 +11,7 @@
 #endif
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -259,7 +260,7 @@ static void spoil_the_message(void)
 /* Make the attempt with its first call failing, then its second, until it makes no more calls. */
 static void each_call_may_fail(const char *name, int (*attempt)(const char *name))
 {
-	const unsigned before = open_descriptors();
+	const unsigned before = open_descriptors(), files = scratch_files();
 	unsigned failed = 0;
 
 	for (unsigned at = 1;; at++) {
@@ -284,7 +285,7 @@ static void each_call_may_fail(const char *name, int (*attempt)(const char *name
 			    "%s: when %s failed, a descriptor leaked", name, injection.culprit);
 		assert_ok(attempt(name));
 		assert_int_equal(open_descriptors(), before);
-		assert_int_equal(scratch_files(), 0);
+		assert_int_equal(scratch_files(), files);
 	}
 	assert_true(failed > 5);
 }
@@ -357,6 +358,53 @@ static void a_peer_does_not_notice_what_fails_here(void **state)
 	loom_close(peer);
 }
 
+static void every_attempt(const char *name)
+{
+	each_call_may_fail(name, open_only);
+	each_call_may_fail(name, open_and_wait);
+	each_call_may_fail(name, open_and_take_the_descriptor);
+}
+
+static void a_monitor_may_fail_at_every_call(void **state)
+{
+	struct loom_port *port;
+
+	(void)state;
+	assert_ok(loom_open("null:w", NULL, &port));
+	every_attempt("null:w/rt");
+	loom_close(port);
+}
+
+static int hold_a_port(void *arg)
+{
+	struct loom_port *port;
+	const int *ready = arg;
+
+	if (loom_open("f{9", NULL, &port) != 0 || write(*ready, "", 1) != 1)
+		return 1;
+	pause();
+	return 2;
+}
+
+static void a_monitor_of_another_process_may_fail_at_every_call(void **state)
+{
+	int ready[2];
+	char byte;
+	pid_t owner;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	owner = child_start(hold_a_port, &ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	every_attempt("f{9/rt");
+	kill(owner, SIGKILL);
+	assert_int_equal(child_wait(owner), -SIGKILL);
+	close(ready[0]);
+	close(ready[1]);
+	assert_int_equal(open_only("f{9/rt"), -EINVAL);
+	assert_int_equal(scratch_files(), 0);
+}
+
 #ifdef WITH_NETNS
 /* The packet kind instead, on a cable in a namespace of our own. */
 static int run_on_a_cable(void)
@@ -384,6 +432,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(opening_may_fail_at_every_call),
 	    cmocka_unit_test(waiting_may_fail_at_every_call),
 	    cmocka_unit_test(the_descriptor_may_fail_at_every_call),
+	    cmocka_unit_test(a_monitor_may_fail_at_every_call),
+	    cmocka_unit_test(a_monitor_of_another_process_may_fail_at_every_call),
 	    cmocka_unit_test(a_sync_loop_may_fail_at_every_call),
 	    cmocka_unit_test(a_peer_does_not_notice_what_fails_here),
 	};

@@ -105,6 +105,7 @@ const struct port_kind port_kind_loop = {
     .name = "loop",
     .example = "loop:a",
     .help = "what is sent comes back, in the same slots and buffers",
+    .local = true,
     .open = loop_open,
     .close = loop_close,
     .tx_entry = loop_tx_entry,

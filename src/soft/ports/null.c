@@ -48,6 +48,7 @@ const struct port_kind port_kind_null = {
     .name = "null",
     .example = "null:",
     .help = "swallows what is sent, never receives",
+    .local = true,
     .open = null_open,
     .close = null_close,
     .tx_entry = null_tx_entry,

@@ -223,6 +223,7 @@ static int place_take(struct port *port, struct switch_port *sw)
 	switch_view_add(sw->view, sw->own);
 	rings_attach(port, sw);
 	port->state = sw;
+	port->indirect = true;
 	mode_describe(port, sw);
 	switch_table_enter(sw->view->table, sw->number, sw->admission.name);
 	return 0;
