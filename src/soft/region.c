@@ -107,7 +107,7 @@ void region_destroy(struct region *region)
 }
 
 /* Ids of regions without a name: from the top, named ones come from below. */
-static uint32_t next_id(void)
+uint32_t region_private_id(void)
 {
 	static uint32_t last = UINT16_MAX + 1;
 
@@ -140,7 +140,7 @@ static int map_in_place(struct region *region, size_t control)
 		return err;
 	region->control = at;
 	region->control_size = control;
-	region_control_init(region->control, &region->shape, next_id(), 0);
+	region_control_init(region->control, &region->shape, region_private_id(), 0);
 	region->id = region->control->id;
 	return 0;
 }

@@ -358,6 +358,39 @@ static void directories_are_worlds_apart(void **state)
 	assert_int_equal(rmdir(elsewhere), 0);
 }
 
+static int holds_in_another_directory(void *arg)
+{
+	struct holder *holder = arg;
+
+	return setenv("PKTLOOM_DIR", getenv("ELSEWHERE"), 1) == 0 ? holder_run(holder) : 1;
+}
+
+/* Programs take equal ids for one memory. */
+static void ids_differ_in_a_process_whatever_other_directories_say(void **state)
+{
+	const char *elsewhere = scratch_subdirectory("other", 0700);
+	struct region *here, *there = NULL;
+	struct holder holder = {.name = "r"};
+
+	(void)state;
+	setenv("ELSEWHERE", elsewhere, 1);
+	assert_int_equal(pipe(holder.say), 0);
+	holder.child = child_start(holds_in_another_directory, &holder);
+	close(holder.say[1]);
+	assert_int_equal(read(holder.say[0], &holder.word, sizeof holder.word), sizeof holder.word);
+	close(holder.say[0]);
+	here = open_named("r");
+	assert_ok(region_open(NULL, elsewhere, "r", &shape, &there)); /* with the holder's id */
+	assert_int_equal(there->control->id, here->id);
+	assert_int_not_equal(there->id, here->id);
+	assert_ptr_equal(region_mapped(there->id), there);
+	assert_int_equal(region_buffer(there, BUFS - 1)[0], 99);
+	holder_kill(&holder);
+	region_release(here);
+	region_release(there);
+	assert_int_equal(rmdir(elsewhere), 0);
+}
+
 static void the_first_user_is_gone_and_the_others_go_on(void **state)
 {
 	struct holder holder;
@@ -587,6 +620,7 @@ int main(void)
 	    cmocka_unit_test(the_global_region_is_made_when_it_is_asked_for),
 	    cmocka_unit_test(joining_makes_nothing),
 	    cmocka_unit_test(directories_are_worlds_apart),
+	    cmocka_unit_test(ids_differ_in_a_process_whatever_other_directories_say),
 	    cmocka_unit_test(the_first_user_is_gone_and_the_others_go_on),
 	    cmocka_unit_test(every_field_of_a_header_that_does_not_add_up_is_refused),
 	    cmocka_unit_test(a_file_that_is_too_short_is_refused),
