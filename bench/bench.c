@@ -128,7 +128,7 @@ int bench_core(unsigned side)
 	for (int i = 0; i < CPU_SETSIZE && found < 2; i++)
 		if (CPU_ISSET((size_t)i, &set))
 			cores[found++] = i;
-	if (found < 2)
+	if (found <= (int)side)
 		bench_skip("two cores are needed, one may be used here");
 	return cores[side];
 }
@@ -149,6 +149,8 @@ static void meet(struct worker *w)
 	struct control *c = w->control;
 	uint32_t mine = ++w->arrived;
 
+	if (w->row->alone)
+		return;
 	__atomic_store_n(&c->side[w->side].arrived, mine, __ATOMIC_RELEASE);
 	while (__atomic_load_n(&c->side[!w->side].arrived, __ATOMIC_ACQUIRE) < mine)
 		bench_relax();
@@ -340,9 +342,9 @@ static int processes_wait(const struct bench_row *row, const struct control *con
 
 static int processes_run(const struct bench_row *row, struct worker workers[2], unsigned limit_s)
 {
-	pid_t pids[2];
+	pid_t pids[2] = {0};
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < (row->alone ? 1 : 2); i++)
 		pids[i] = worker_fork(&workers[i], limit_s);
 	if (pids[0] < 0 || pids[1] < 0) {
 		stop_all(pids);
@@ -539,7 +541,7 @@ int bench_main(struct bench_row *row)
 	bench_options(row);
 	if (row->memory_size)
 		row->memory = bench_shared_memory(row->memory_size);
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < (row->alone ? 1 : 2); i++)
 		workers[i] = (struct worker){
 		    .row = row, .control = control, .side = i, .core = bench_core(i)};
 	limit_s = 1 + row->rounds * ATTEMPTS * contenders(row) * row->burst_ms / 1000;

@@ -37,7 +37,7 @@ struct bench_row;
 
 struct bench_contender {
 	const char *name;
-	/** Both workers call it before the first burst, side 0 first; ends the worker on failure. */
+	/** Each worker calls it before the first burst, side 0 first; ends the worker on failure. */
 	void *(*open)(const struct bench_row *row, unsigned side);
 	/** One burst of one side; returns how many units it moved. */
 	uint64_t (*burst)(void *end, unsigned side, struct bench_turn *turn);
@@ -54,6 +54,7 @@ struct bench_row {
 	unsigned floors; /* 0 means 1 */
 	bool polls;      /* both workers poll all the time */
 	bool threads;    /* workers are threads of one process, not two processes */
+	bool alone;      /* there is no side 1 */
 	struct bench_contender contenders[BENCH_CONTENDERS];
 	const void *job; /* the program's own */
 	void *memory;    /* shared between the workers, zeroed */

@@ -21,6 +21,10 @@ pipe_copy_1514|pipe_rate|pipe_copy_1514 1514 256 copy all
 pipe_rtt_busy|pipe_rtt_busy|
 pipe_rtt_sleep|pipe_rtt_sleep|
 preload_pipe|preload_pipe|preload_pipe 60 256
+pipe_inproc|inproc|pipe_inproc pipe 60
+switch_60|inproc|switch_60 switch 60
+switch_1514|inproc|switch_1514 switch 1514
+switch_fanin|switch_fanin|
 packet_rx|packet_rx|
 packet_tx|packet_tx|
 pipe_vs_rte_ring|pipe_vs_rte_ring|

@@ -288,6 +288,37 @@ static void test_legacy_info_is_about_a_name(void **state)
 	close(fd);
 }
 
+static int legacy_command(int fd, const char *name, uint16_t command, uint16_t argument)
+{
+	struct nmreq req = legacy(name, 0, 0);
+
+	req.nr_cmd = command;
+	req.nr_arg1 = argument;
+	return ioctl(fd, NIOCREGIF, &req) == 0 ? 0 : errno;
+}
+
+/* With the host's rings or without: a persistent port has none, and there is nothing to leave out. */
+static void test_legacy_commands_attach_and_detach(void **state)
+{
+	static const uint16_t arguments[] = {0, NETMAP_BDG_HOST};
+	int fd = netmap_open();
+
+	(void)state;
+	assert_int_equal(legacy_command(fd, "lkept", NETMAP_BDG_NEWIF, 0), 0);
+	for (unsigned i = 0; i < COUNT(arguments); i++) {
+		assert_int_equal(
+		    legacy_command(fd, "vale0:nosuch0", NETMAP_BDG_ATTACH, arguments[i]), EINVAL);
+		assert_int_equal(
+		    legacy_command(fd, "vale0:lkept", NETMAP_BDG_ATTACH, arguments[i]), 0);
+		assert_int_equal(
+		    legacy_command(fd, "vale0:lkept", NETMAP_BDG_ATTACH, arguments[i]), EBUSY);
+		assert_int_equal(legacy_command(fd, "vale0:lkept", NETMAP_BDG_DETACH, 0), 0);
+		assert_int_equal(legacy_command(fd, "vale0:lkept", NETMAP_BDG_DETACH, 0), ENXIO);
+	}
+	assert_int_equal(legacy_command(fd, "lkept", NETMAP_BDG_DELIF, 0), 0);
+	close(fd);
+}
+
 static void test_legacy_refusals(void **state)
 {
 	struct nmreq old = legacy("l{1", NR_REG_ALL_NIC, 0), command = old;
@@ -358,6 +389,7 @@ int main(void)
 	    cmocka_unit_test(test_legacy_pipes_are_a_mode_and_a_number),
 	    cmocka_unit_test(test_legacy_ringid_bits_choose_a_mode),
 	    cmocka_unit_test(test_legacy_info_is_about_a_name),
+	    cmocka_unit_test(test_legacy_commands_attach_and_detach),
 	    cmocka_unit_test(test_legacy_refusals),
 	    cmocka_unit_test(test_port_names_answer_as_interfaces),
 	};

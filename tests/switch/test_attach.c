@@ -118,11 +118,16 @@ static void what_cannot_be_attached_is_refused(void **state)
 	assert_int_equal(switch_detach(NULL, PORT, &gone), -ENXIO);
 	assert_int_equal(switch_polling_enable(NULL, PORT, &bad[0]), -ENXIO);
 	request.reg.nr_mode = NR_REG_NIC_SW;
+	assert_int_equal(switch_attach(NULL, "vale0:nosuch0", &request), -EINVAL);
 	assert_int_equal(switch_attach(NULL, PORT, &request), -EOPNOTSUPP);
+	assert_non_null(strstr(loom_error(), "no host rings"));
 	request.reg.nr_mode = NR_REG_SW;
 	assert_int_equal(switch_attach(NULL, PORT, &request), -EINVAL);
 	attach();
+	assert_int_equal(switch_attach(NULL, PORT, &request), -EINVAL);
 	request = all_rings();
+	assert_int_equal(switch_attach(NULL, PORT, &request), -EBUSY);
+	request.reg.nr_mode = NR_REG_NIC_SW;
 	assert_int_equal(switch_attach(NULL, PORT, &request), -EBUSY);
 	assert_int_equal(loom_open(PORT, NULL, &wire->near.port), -EBUSY);
 	for (unsigned i = 0; i < COUNT(bad); i++)

@@ -44,11 +44,20 @@ static void take_over_drops(struct ring *r, struct switch_rx *rx, uint64_t total
 static int switch_rxsync(struct ring *r)
 {
 	struct switch_rx *rx = (struct switch_rx *)r->state;
+	struct exchange *x = rx->end.exchange;
 	uint64_t total = __atomic_load_n(&rx->inbox->drops_total, __ATOMIC_RELAXED);
 
 	if (LOOM_UNLIKELY(total != rx->drops_total))
 		take_over_drops(r, rx, total);
-	return exchange_rxsync(r);
+	/* Senders never sleep. So, unlike exchange_rxsync(), no look at a mark has to come after this store. */
+	if (r->rhead != r->hwcur) {
+		r->hwcur = r->rhead;
+		/* Releases our reads of the slots to the acquire of `released` in outlet_begin(). */
+		__atomic_store_n(&x->receiver.released, r->rhead, __ATOMIC_RELEASE);
+	}
+	/* Pairs with outlet_publish(): slots and payload are visible. */
+	exchange_receive(r, __atomic_load_n(&x->sender.published, __ATOMIC_ACQUIRE));
+	return 0;
 }
 
 static int switch_wake_open(struct ring *r, bool own)

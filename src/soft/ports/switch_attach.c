@@ -203,6 +203,13 @@ static int attachment_start(struct attachment *a, const char *interface, const c
 	struct nmreq_register shape = {0};
 	int err = side_open(&a->nic, interface, directory, wanted);
 
+	/* After that, so that an interface that is not there is what is complained of first. */
+	if (!err && wanted->nr_mode == NR_REG_NIC_SW)
+		err = error_set(-EOPNOTSUPP,
+		    "\"%s\": the port of the interface \"%s\" has no host rings, the host keeps "
+		    "its "
+		    "own way to it; attach the interface without the host's side",
+		    a->name, interface);
 	if (!err) {
 		shape.nr_tx_rings = (uint16_t)a->nic.rx_rings;
 		shape.nr_rx_rings = (uint16_t)a->nic.tx_rings;
@@ -276,9 +283,7 @@ int switch_attach(const char *directory, const char *name, struct nmreq_vale_att
 		return error_set(-EINVAL, "\"%s\" is not the name of a switch port", name);
 	if (switch_kept_exists(directory, interface_of(name)))
 		return switch_kept_attach(directory, name, &request->port_index);
-	if (request->reg.nr_mode == NR_REG_NIC_SW)
-		return error_set(-EOPNOTSUPP, "\"%s\": the host's side cannot be attached", name);
-	if (request->reg.nr_mode != NR_REG_ALL_NIC)
+	if (request->reg.nr_mode != NR_REG_ALL_NIC && request->reg.nr_mode != NR_REG_NIC_SW)
 		return error_set(-EINVAL, "\"%s\" can only be attached with all its rings", name);
 	pthread_mutex_lock(&lock);
 	if (*find(directory, name))

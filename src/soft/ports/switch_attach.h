@@ -14,8 +14,9 @@
  * port_index is written back.
  *
  * @param directory  of shared objects; NULL: the user's own
- * @return 0; -EINVAL nothing is called so, or a mode other than ALL_NIC; -EBUSY open or attached already;
- *         -EOPNOTSUPP with the host's side (NIC_SW); or why the interface cannot be opened
+ * @return 0; -EINVAL nothing is called so, or a mode other than ALL_NIC and NIC_SW; -EBUSY open or attached
+ *         already; -EOPNOTSUPP NIC_SW of an interface that is there: its port has no host rings; or why the
+ *         interface cannot be opened
  */
 int switch_attach(const char *directory, const char *name, struct nmreq_vale_attach *request);
 

@@ -3,29 +3,41 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../soft.h"
 #include "switch_table.h"
 #include "switch_vnet.h"
 
 #define LOOK_EVERY_NS 100000000u
 
+/* Frames of these lengths are copied by moves of a fixed size. Every buffer holds one. */
+#define SHORT_MIN 32u
+#define SHORT_MAX 64u
+
+_Static_assert(SHORT_MAX <= SOFT_BUF_MIN, "a short frame must fit the smallest buffer");
+
 typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
+
+/* First and last 32 bytes, which overlap. */
+static inline void copy_short(uint8_t *to, const uint8_t *from, uint32_t len)
+{
+	const block *first = (const void *)from, *last = (const void *)(from + len);
+	block *to_first = (void *)to, *to_last = (void *)(to + len);
+	block a = first[0], b = first[1], c = last[-2], d = last[-1];
+
+	to_first[0] = a;
+	to_first[1] = b;
+	to_last[-2] = c;
+	to_last[-1] = d;
+}
 
 /* Exactly len bytes: what lies behind a packet in the sender's buffer is not the receiver's to see. */
 static inline void copy(uint8_t *to, const uint8_t *from, uint32_t len)
 {
-	/* Overlapping moves of a fixed size; the library's memcpy is better from there on. */
-	if (len >= 32 && len <= 64) {
-		const block *first = (const void *)from, *last = (const void *)(from + len - 32);
-		block *to_first = (void *)to, *to_last = (void *)(to + len - 32);
-		block a = first[0], b = first[1], c = last[0], d = last[1];
-
-		to_first[0] = a;
-		to_first[1] = b;
-		to_last[0] = c;
-		to_last[1] = d;
-	} else {
+	/* The library's memcpy is better from there on. */
+	if (len >= SHORT_MIN && len <= SHORT_MAX)
+		copy_short(to, from, len);
+	else
 		memcpy(to, from, len);
-	}
 }
 
 /*
@@ -33,50 +45,64 @@ static inline void copy(uint8_t *to, const uint8_t *from, uint32_t len)
  * once. An index outside the memory leads to buffer 0, which nobody reads; the receiver's own check
  * drops the packet.
  */
-static inline uint8_t *slot_buffer(const struct switch_outlet *out, uint64_t word)
+static inline uint8_t *slot_buffer(
+    const struct switch_buffers *buffers, const struct netmap_slot *slot)
 {
-	uint32_t index = (uint32_t)word;
+	uint32_t index = __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED);
 
-	if (LOOM_UNLIKELY(index >= out->num_bufs))
+	if (LOOM_UNLIKELY(index >= buffers->num))
 		index = 0;
-	return out->buffers + (size_t)index * out->buf_size;
+	return buffers->base + index * buffers->size;
 }
 
 /*
- * The same where packets have offsets, for len bytes of the slot at out->at. What does not fit behind
- * the slot's own offset goes the way of a bad index.
+ * The same where packets have offsets, for len bytes of a slot. What does not fit behind the slot's
+ * own offset goes the way of a bad index.
  */
-static uint8_t *slot_space(const struct switch_outlet *out, uint64_t word, uint32_t len)
+static uint8_t *slot_space(
+    const struct switch_outlet *out, const struct netmap_slot *slot, uint32_t len)
 {
 	uint64_t offset;
 
 	if (out->offset_mask == 0)
-		return slot_buffer(out, word);
-	offset = __atomic_load_n(&out->slots[out->at].ptr, __ATOMIC_RELAXED) & out->offset_mask;
-	return offset > out->buf_size - len ? out->buffers : slot_buffer(out, word) + offset;
+		return slot_buffer(&out->buffers, slot);
+	offset = __atomic_load_n(&slot->ptr, __ATOMIC_RELAXED) & out->offset_mask;
+	return offset > out->buf_size - len ? out->buffers.base
+					    : slot_buffer(&out->buffers, slot) + offset;
 }
 
-/* Stored only if they change: in the steady state the line then needs no write. */
-static inline void slot_finish(
-    struct switch_outlet *out, uint64_t word, uint32_t len, uint16_t flags)
+/*
+ * Stored only if they change: in the steady state the line then needs no write. Read once more rather
+ * than kept: what the program makes of them meanwhile is its own affair.
+ */
+static inline void slot_finish(struct netmap_slot *slot, uint32_t len, uint16_t flags)
 {
-	struct netmap_slot *slot = &out->slots[out->at];
-
-	if (LOOM_UNLIKELY(word >> 32 != (len | (uint32_t)flags << 16))) {
+	if (LOOM_UNLIKELY(loom_slot_word(slot) >> 32 != (len | (uint32_t)flags << 16))) {
 		slot->len = (uint16_t)len;
 		slot->flags = flags;
 	}
-	out->at = loom_ring_next(out->at, out->num_slots);
-	out->room--;
+}
+
+typedef void copy_fn(uint8_t *to, const uint8_t *from, uint32_t len);
+
+static inline __attribute__((always_inline)) void slot_put(const struct switch_buffers *buffers,
+    struct netmap_slot *slot, const uint8_t *data, uint32_t len, uint16_t flags, copy_fn *copy_by)
+{
+	copy_by(slot_buffer(buffers, slot), data, len);
+	slot_finish(slot, len, flags);
+}
+
+static inline void outlet_advance(struct switch_outlet *out, uint32_t n)
+{
+	out->at = loom_ring_add(out->at, n, out->num_slots);
+	out->room -= n;
 }
 
 /* An ordinary packet, for a ring without offsets. */
 static inline void put_plain(struct switch_outlet *out, const uint8_t *data, uint32_t len)
 {
-	uint64_t word = loom_slot_word(&out->slots[out->at]);
-
-	copy(slot_buffer(out, word), data, len);
-	slot_finish(out, word, len, 1u << NS_PORT_SHIFT);
+	slot_put(&out->buffers, &out->slots[out->at], data, len, 1u << NS_PORT_SHIFT, copy);
+	outlet_advance(out, 1);
 }
 
 /* A packet's bytes, taken piece by piece. */
@@ -108,12 +134,13 @@ static void put_spread(
 	struct reader reader = {.piece = pieces};
 
 	for (uint32_t i = 0; i < slots; i++) {
-		uint64_t word = loom_slot_word(&out->slots[out->at]);
+		struct netmap_slot *slot = &out->slots[out->at];
 		uint32_t part = total < out->slot_max ? total : out->slot_max;
 		uint16_t more = i + 1 < slots ? NS_MOREFRAG : 0;
 
-		read_bytes(&reader, slot_space(out, word, part), part);
-		slot_finish(out, word, part, (uint16_t)(slots << NS_PORT_SHIFT | more));
+		read_bytes(&reader, slot_space(out, slot, part), part);
+		slot_finish(slot, part, (uint16_t)(slots << NS_PORT_SHIFT | more));
+		outlet_advance(out, 1);
 		total -= part;
 	}
 }
@@ -121,11 +148,12 @@ static void put_spread(
 static void put_each(struct switch_outlet *out, const struct switch_piece *pieces, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		uint64_t word = loom_slot_word(&out->slots[out->at]);
+		struct netmap_slot *slot = &out->slots[out->at];
 		uint16_t more = i + 1 < n ? NS_MOREFRAG : 0;
 
-		copy(slot_space(out, word, pieces[i].len), pieces[i].data, pieces[i].len);
-		slot_finish(out, word, pieces[i].len, (uint16_t)(n << NS_PORT_SHIFT | more));
+		copy(slot_space(out, slot, pieces[i].len), pieces[i].data, pieces[i].len);
+		slot_finish(slot, pieces[i].len, (uint16_t)(n << NS_PORT_SHIFT | more));
+		outlet_advance(out, 1);
 	}
 }
 
@@ -248,9 +276,8 @@ static void outlet_begin(
 	*out = (struct switch_outlet){
 	    .inbox = to->inbox,
 	    .slots = to->slots,
-	    .buffers = target->buffers,
+	    .buffers = {.base = target->buffers, .size = target->buf_size, .num = target->num_bufs},
 	    .buf_size = target->buf_size,
-	    .num_bufs = target->num_bufs,
 	    .num_slots = n,
 	    .offset_mask = __atomic_load_n(&to->inbox->offset_mask, __ATOMIC_RELAXED),
 	    .slot_max = target->buf_size,
@@ -396,7 +423,7 @@ void switch_deliver(struct switch_tx *tx, struct switch_target *target, uint32_t
 	}
 	outlet_begin(&out, target, ring);
 	while ((piece = next_packet(tx, &direct, &flood))) {
-		if (LOOM_UNLIKELY(header_len != tx->header_len))
+		if (LOOM_UNLIKELY(header_len != tx->source.header_len))
 			switch_vnet_put(&out, tx, piece, header_len);
 		else
 			put(&out, piece);
@@ -406,41 +433,132 @@ void switch_deliver(struct switch_tx *tx, struct switch_target *target, uint32_t
 
 /* ---- a run: no queue, one pass ---- */
 
-/* Put frames with the addresses of the first; returns the place of the first slot that was left. */
-static uint32_t run_put(struct switch_outlet *out, const struct switch_source *source, uint32_t at)
+/*
+ * Put up to n slots in a row, from a TX ring into an RX ring, as long as they are ordinary and their frames of
+ * one flow; returns how many. What the loop looks at are copies that no store can change, so that they can
+ * live in registers.
+ */
+static inline __attribute__((always_inline)) uint32_t stretch_put(struct switch_source source,
+    struct switch_flow flow, struct switch_buffers buffers, struct netmap_slot *from,
+    struct netmap_slot *to, uint32_t n, copy_fn *copy_by)
 {
-	struct switch_flow flow = {0};
-	uint32_t len, n = 0;
+	struct netmap_slot *end = from + n;
 	const uint8_t *data;
+	uint32_t len;
 
-	for (; at != source->end && n < SWITCH_BATCH; n++) {
-		data = switch_source_slot(source, at, &len);
-		if (!data || LOOM_UNLIKELY(len > out->plain_max))
+	for (; from != end; from++, to++) {
+		if (!switch_source_take(&source, from, &data, &len) ||
+		    !switch_flow_is(&flow, data + source.header_len))
 			break;
-		if (n == 0)
-			flow = switch_flow_of(data + source->header_len);
-		else if (!switch_flow_is(&flow, data + source->header_len))
+		slot_put(&buffers, to, data, len, 1u << NS_PORT_SHIFT, copy_by);
+	}
+	return n - (uint32_t)(end - from);
+}
+
+/*
+ * Short frames without headers: no call in the loop, and nothing that varies from sender to sender, so that
+ * all of it fits the registers. Not inlined for the same reason.
+ */
+static __attribute__((noinline)) uint32_t stretch_put_short(const struct switch_source *source,
+    const struct switch_flow *flow, const struct switch_buffers *buffers, struct netmap_slot *from,
+    struct netmap_slot *to, uint32_t n)
+{
+	const struct switch_source shorter = {.buffers = source->buffers,
+	    .unusual = source->unusual,
+	    .buf_size = source->buf_size,
+	    .shortest = SHORT_MIN,
+	    .longest = SHORT_MAX};
+
+	return stretch_put(shorter, *flow, *buffers, from, to, n, copy_short);
+}
+
+static __attribute__((noinline)) uint32_t stretch_put_any(const struct switch_source *source,
+    const struct switch_flow *flow, const struct switch_buffers *buffers, struct netmap_slot *from,
+    struct netmap_slot *to, uint32_t n)
+{
+	return stretch_put(*source, *flow, *buffers, from, to, n, copy);
+}
+
+/* How many slots follow each other without a wrap, at the source and in the outlet: n at most. */
+static uint32_t stretch_length(
+    const struct switch_source *source, uint32_t at, const struct switch_outlet *out, uint32_t n)
+{
+	uint32_t from = (at <= source->end ? source->end : source->num_slots) - at;
+	uint32_t to = out->num_slots - out->at;
+
+	to = to < out->room ? to : out->room;
+	n = n < from ? n : from;
+	return n < to ? n : to;
+}
+
+/* There is no room: how many more frames of the flow are lost, n at most. */
+static uint32_t run_drop(
+    const struct switch_source *source, uint32_t at, const struct switch_flow *flow, uint32_t n)
+{
+	const uint8_t *data;
+	uint32_t len, dropped = 0;
+
+	for (; at != source->end && dropped < n; dropped++) {
+		if (!switch_source_take(source, &source->slots[at], &data, &len) ||
+		    !switch_flow_is(flow, data + source->header_len))
 			break;
-		if (LOOM_UNLIKELY(out->room == 0))
-			out->no_room++;
-		else
-			put_plain(out, data, len);
 		at = loom_ring_next(at, source->num_slots);
 	}
-	out->packets = n - out->no_room;
+	return dropped;
+}
+
+/* The next n slots, which do not wrap: short frames first, most often that is all. */
+static uint32_t run_put_stretch(const struct switch_outlet *out, const struct switch_source *source,
+    uint32_t at, const struct switch_flow *flow, uint32_t n)
+{
+	struct netmap_slot *from = &source->slots[at], *to = &out->slots[out->at];
+	uint32_t put = 0;
+
+	if (source->header_len == 0)
+		put = stretch_put_short(source, flow, &out->buffers, from, to, n);
+	if (put < n)
+		put += stretch_put_any(source, flow, &out->buffers, from + put, to + put, n - put);
+	return put;
+}
+
+/* Put frames with these addresses; returns the place of the first slot that was left. */
+static uint32_t run_put(struct switch_outlet *out, const struct switch_source *source, uint32_t at,
+    const struct switch_flow *flow)
+{
+	uint32_t left = SWITCH_BATCH, n, put;
+
+	do {
+		n = stretch_length(source, at, out, left);
+		put = run_put_stretch(out, source, at, flow, n);
+		at = loom_ring_add(at, put, source->num_slots);
+		outlet_advance(out, put);
+		left -= put;
+	} while (put == n && n > 0);
+	out->packets = SWITCH_BATCH - left;
+	if (LOOM_UNLIKELY(out->room == 0)) {
+		out->no_room = run_drop(source, at, flow, left);
+		at = loom_ring_add(at, (uint32_t)out->no_room, source->num_slots);
+	}
 	return at;
 }
 
 uint32_t switch_deliver_run(
     struct switch_tx *tx, struct switch_target *target, uint32_t ring, uint32_t at)
 {
-	const struct switch_source source = switch_source_of(tx);
+	struct switch_source *source = &tx->source;
 	struct switch_outlet out;
+	struct switch_flow flow;
+	const uint8_t *data;
+	uint32_t len;
 
-	if (robust_lock_take(&target->rings[ring].inbox->lock, &tx->locker.user) != 0)
+	if (!switch_source_take(source, &source->slots[at], &data, &len) ||
+	    robust_lock_take(&target->rings[ring].inbox->lock, &tx->locker.user) != 0)
 		return at;
+	flow = switch_flow_of(data + source->header_len);
 	outlet_begin(&out, target, ring);
-	at = run_put(&out, &source, at);
+	source->longest = out.plain_max;
+	if (out.plain_max > 0) /* else every packet takes the careful way */
+		at = run_put(&out, source, at, &flow);
 	outlet_end(&out, tx, target, ring);
 	return at;
 }

@@ -10,9 +10,6 @@
 
 #define MAC_BITS 0xffffffffffffull
 
-/* Flags that keep a slot off the straight path. */
-#define UNUSUAL_FLAGS (NS_MOREFRAG | NS_INDIRECT | NS_NO_LEARN | NS_PORT_MASK)
-
 /* Where a packet goes: the number of a queue, or one of these. */
 #define ROUTE_FLOOD   0x10000u
 #define ROUTE_NOWHERE 0x10001u
@@ -63,7 +60,17 @@ static uint64_t unusual_bits(const struct region *region)
 	uint64_t index = bits_from(region->num_bufs - REGION_FIRST_BUFFER) & 0xffffffffu;
 	uint64_t len = bits_from(region->buf_size) & 0xffffu;
 
-	return index | len << 32 | (uint64_t)(UNUSUAL_FLAGS | NS_BUF_CHANGED) << 48;
+	return index | len << 32 | (uint64_t)UINT16_MAX << 48;
+}
+
+static void source_init(struct switch_source *source, const struct ring *ring)
+{
+	const struct region *region = ring->port->region;
+
+	*source = (struct switch_source){.slots = ring->common.ring->slot,
+	    .buffers = region_buffer(region, REGION_FIRST_BUFFER),
+	    .buf_size = region->buf_size,
+	    .num_slots = ring->num_slots};
 }
 
 void switch_tx_init(struct switch_tx *tx, struct switch_port *port, struct ring *ring)
@@ -73,6 +80,7 @@ void switch_tx_init(struct switch_tx *tx, struct switch_port *port, struct ring 
 	tx->macs = port->view->table->macs;
 	tx->number = port->number;
 	tx->unusual = unusual_bits(ring->port->region);
+	source_init(&tx->source, ring);
 	switch_locker_init(&tx->locker, port, ring->index);
 	tx->flood = no_packets;
 	for (uint32_t i = 0; i < SWITCH_NUMBERS * SWITCH_RINGS; i++)
@@ -278,7 +286,7 @@ static const uint8_t *addresses(
     const struct switch_tx *tx, uint32_t pieces, uint8_t gathered[SWITCH_FRAME_MIN])
 {
 	const struct switch_piece *piece = &tx->pieces[tx->num_pieces];
-	uint32_t skip = tx->header_len, have = 0;
+	uint32_t skip = tx->source.header_len, have = 0;
 
 	if (piece->len >= skip + SWITCH_FRAME_MIN)
 		return piece->data + skip;
@@ -377,15 +385,15 @@ static uint32_t collect_unusual(struct switch_tx *tx, uint32_t at)
 /* Take ordinary packets from `at` on, up to the first one that is not; returns its place. */
 static uint32_t collect_ordinary(struct switch_tx *tx, uint32_t at)
 {
-	const struct switch_source source = switch_source_of(tx);
+	struct switch_source source = tx->source;
 	struct switch_flow flow = {0};
 	uint32_t where = ROUTE_NOWHERE, len;
 	bool known = false;
 	const uint8_t *data, *frame;
 
+	source.longest = UINT16_MAX;
 	while (at != source.end && tx->num_pieces < SWITCH_BATCH) {
-		data = switch_source_slot(&source, at, &len);
-		if (!data)
+		if (!switch_source_take(&source, &source.slots[at], &data, &len))
 			break;
 		frame = data + source.header_len;
 		/* Most frames follow one like them. */
@@ -420,19 +428,20 @@ static uint32_t collect(struct switch_tx *tx, uint32_t at)
 /* Where the frame at `at` goes, if that is one RX ring with headers of the same length. */
 static uint32_t run_route(struct switch_tx *tx, uint32_t at)
 {
-	const struct switch_source source = switch_source_of(tx);
+	struct switch_source *source = &tx->source;
 	uint32_t len, where, header_len;
-	const uint8_t *data = switch_source_slot(&source, at, &len);
+	const uint8_t *data;
 
-	if (!data)
+	source->longest = UINT16_MAX; /* as long as its destination is not known */
+	if (!switch_source_take(source, &source->slots[at], &data, &len))
 		return ROUTE_NOWHERE;
-	where = learn_and_route(tx, data + source.header_len);
+	where = learn_and_route(tx, data + source->header_len);
 	if (where == ROUTE_FLOOD && tx->snapshot.num_others == 1)
 		where = tx->snapshot.others[0] * SWITCH_RINGS;
 	if (where >= ROUTE_FLOOD)
 		return ROUTE_NOWHERE;
 	header_len = switch_table_header(tx->port->view->table, where / SWITCH_RINGS);
-	return header_len == tx->header_len ? where : ROUTE_NOWHERE;
+	return header_len == tx->source.header_len ? where : ROUTE_NOWHERE;
 }
 
 /*
@@ -450,6 +459,17 @@ static uint32_t run_forward(struct switch_tx *tx, uint32_t at)
 	return next;
 }
 
+static void source_begin(struct switch_tx *tx)
+{
+	struct switch_source *source = &tx->source;
+
+	source->end = tx->ring->rhead;
+	/* Offsets may be asked for at any time; then every slot is looked at closely. */
+	source->unusual = ring_offset_mask(tx->ring) ? UINT64_MAX : tx->unusual;
+	source->header_len = switch_table_header(tx->port->view->table, tx->number);
+	source->shortest = source->header_len + SWITCH_FRAME_MIN;
+}
+
 int switch_forward(struct ring *r)
 {
 	struct switch_tx *tx = r->state;
@@ -460,7 +480,7 @@ int switch_forward(struct ring *r)
 	if (LOOM_UNLIKELY(switch_snapshot_is_old(&tx->snapshot, tx->port->view)))
 		switch_snapshot_refresh(
 		    &tx->snapshot, tx->port->view, &tx->port->share, tx->number);
-	tx->header_len = switch_table_header(tx->port->view->table, tx->number);
+	source_begin(tx);
 	do {
 		from = at;
 		if (tx->steady)

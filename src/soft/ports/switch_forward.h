@@ -12,6 +12,8 @@
 #define SWITCH_BATCH     256u /* slots; bench: more do not fit the first-level cache */
 #define SWITCH_ARENA     ((size_t)256 * 1024) /* bytes of indirect packets in one batch */
 #define SWITCH_NONE      UINT16_MAX
+/* Flags of a slot that do not matter here. */
+#define SWITCH_HARMLESS  (NS_BUF_CHANGED | NS_REPORT | NS_FORWARD)
 #define SWITCH_FRAME_MIN 14u /* an Ethernet header */
 #define SWITCH_LOCKERS   32u /* of one port */
 
@@ -46,18 +48,28 @@ struct switch_locker {
 	struct switch_port *port;
 };
 
+/** The slots that a sync is to send. */
+struct switch_source {
+	struct netmap_slot *slots;
+	const uint8_t *buffers; /* from REGION_FIRST_BUFFER on */
+	uint64_t unusual; /* bits of a slot's word, less REGION_FIRST_BUFFER, to be looked at */
+	size_t buf_size;
+	uint32_t num_slots, end;
+	uint32_t header_len;        /* of this port's frames, read once per sync */
+	uint32_t shortest, longest; /* frames that are ordinary */
+};
+
 /** What a TX ring needs; ring->state points to it. */
 struct switch_tx {
 	struct switch_locker locker;
 	struct switch_port *port;
 	struct ring *ring;
-	uint64_t *macs; /* of the switch's table */
-	uint64_t
-	    unusual; /* bits of a slot's word, less REGION_FIRST_BUFFER, that no ordinary slot has */
-	uint32_t number;     /* the port's */
-	uint32_t header_len; /* of this port's frames, read once per sync */
-	bool skipping;       /* the rest of a packet that was too long is still to come */
-	bool steady;         /* the last packets all went to one RX ring: the next may, too */
+	uint64_t *macs;   /* of the switch's table */
+	uint64_t unusual; /* of a ring without offsets */
+	struct switch_source source;
+	uint32_t number; /* the port's */
+	bool skipping;   /* the rest of a packet that was too long is still to come */
+	bool steady;     /* the last packets all went to one RX ring: the next may, too */
 	struct switch_snapshot snapshot;
 	uint32_t num_pieces;
 	struct switch_piece pieces[SWITCH_BATCH + NETMAP_MAX_FRAGS];
@@ -70,16 +82,6 @@ struct switch_tx {
 	uint8_t *
 	    scratch; /* a frame whose checksum or size is to be changed; allocated for the first one */
 	uint64_t looked_ns; /* when a full destination was last asked whether it lives */
-};
-
-/** The slots that a sync is to send. */
-struct switch_source {
-	struct netmap_slot *slots;
-	const uint8_t *buffers; /* from REGION_FIRST_BUFFER on */
-	uint64_t unusual;
-	size_t buf_size;
-	uint32_t num_slots, end;
-	uint32_t header_len, shortest;
 };
 
 /* The addresses that a frame begins with. */
@@ -109,38 +111,23 @@ void switch_deliver(struct switch_tx *tx, struct switch_target *target, uint32_t
 uint32_t switch_deliver_run(
     struct switch_tx *tx, struct switch_target *target, uint32_t ring, uint32_t at);
 
-static inline struct switch_source switch_source_of(const struct switch_tx *tx)
+/* An ordinary slot's buffer and length; false: it is unusual, or wrong, and needs a closer look. */
+static inline bool switch_source_take(const struct switch_source *source, struct netmap_slot *slot,
+    const uint8_t **data, uint32_t *len)
 {
-	const struct ring *r = tx->ring;
-	const struct region *region = r->port->region;
-
-	return (struct switch_source){
-	    .slots = r->common.ring->slot,
-	    .buffers = region_buffer(region, REGION_FIRST_BUFFER),
-	    .unusual = ring_offset_mask(r) ? UINT64_MAX : tx->unusual,
-	    .buf_size = region->buf_size,
-	    .num_slots = r->num_slots,
-	    .end = r->rhead,
-	    .header_len = tx->header_len,
-	    .shortest = tx->header_len + SWITCH_FRAME_MIN,
-	};
-}
-
-/* A slot's buffer and length; NULL: it is unusual, or wrong, and needs a closer look. */
-static inline const uint8_t *switch_source_slot(
-    const struct switch_source *source, uint32_t at, uint32_t *len)
-{
-	uint64_t word = loom_slot_word(&source->slots[at]) - REGION_FIRST_BUFFER;
+	const uint64_t flags = (uint64_t)UINT16_MAX << 48,
+		       harmless = (uint64_t)SWITCH_HARMLESS << 48;
+	uint64_t word = loom_slot_word(slot) - REGION_FIRST_BUFFER;
 
 	if (LOOM_UNLIKELY(word & source->unusual)) {
-		if ((word & source->unusual) != (uint64_t)NS_BUF_CHANGED << 48)
-			return NULL;
-		source->slots[at].flags &= (uint16_t)~NS_BUF_CHANGED;
+		if (word & source->unusual & ~harmless)
+			return false;
+		slot->flags &= (uint16_t)~NS_BUF_CHANGED;
+		word &= ~flags;
 	}
-	*len = (uint16_t)(word >> 32);
-	if (LOOM_UNLIKELY(*len < source->shortest))
-		return NULL;
-	return source->buffers + (uint32_t)word * source->buf_size;
+	*len = (uint32_t)(word >> 32); /* flags are all clear */
+	*data = source->buffers + (uint32_t)word * source->buf_size;
+	return *len - source->shortest <= source->longest - source->shortest;
 }
 
 static inline struct switch_flow switch_flow_of(const uint8_t *frame)

@@ -5,11 +5,18 @@
 
 #include "switch_forward.h"
 
+/** A port's buffers. */
+struct switch_buffers {
+	uint8_t *base;
+	size_t size;
+	uint32_t num;
+};
+
 struct switch_outlet {
 	struct switch_inbox *inbox;
 	struct netmap_slot *slots;
-	uint8_t *buffers;
-	uint32_t buf_size, num_bufs, num_slots;
+	struct switch_buffers buffers;
+	uint32_t buf_size, num_slots;
 	uint64_t offset_mask; /* 0: packets start where their buffers do */
 	uint32_t slot_max;    /* bytes that a slot takes */
 	uint32_t plain_max;   /* the same; with offsets 0: every packet takes the careful way */

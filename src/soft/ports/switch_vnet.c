@@ -56,10 +56,10 @@ static void put_with_header(struct switch_outlet *out, const struct switch_tx *t
 	uint8_t header[SWITCH_VNET_MAX] = {0};
 	const struct switch_piece first = {.data = header, .len = (uint16_t)header_len};
 
-	if (tx->header_len > 0)
+	if (tx->source.header_len > 0)
 		gather(packet, header, sizeof(struct switch_vnet));
 	switch_outlet_put_joined(
-	    out, pieces, replace_header(pieces, packet, tx->header_len, &first));
+	    out, pieces, replace_header(pieces, packet, tx->source.header_len, &first));
 }
 
 static bool scratch_make(struct switch_tx *tx)
@@ -85,7 +85,7 @@ static void put_linear(struct switch_outlet *out, const uint8_t *frame, uint32_t
 static void put_offloaded(struct switch_outlet *out, struct switch_tx *tx,
     const struct switch_piece *packet, const struct switch_vnet *vnet)
 {
-	uint32_t total = length_of(packet), len = total - tx->header_len;
+	uint32_t total = length_of(packet), len = total - tx->source.header_len;
 	uint8_t *frame;
 
 	if (len > SWITCH_FRAME_MAX || !scratch_make(tx)) {
@@ -93,7 +93,7 @@ static void put_offloaded(struct switch_outlet *out, struct switch_tx *tx,
 		return;
 	}
 	gather(packet, tx->scratch, total);
-	frame = tx->scratch + tx->header_len;
+	frame = tx->scratch + tx->source.header_len;
 	if (vnet->gso_type != VNET_GSO_NONE)
 		switch_offload_segment(out, frame, len, vnet);
 	else if (switch_offload_checksum(frame, len, vnet->csum_start, vnet->csum_offset))
@@ -114,7 +114,7 @@ static void put_without_header(
 		put_offloaded(out, tx, packet, &vnet);
 	else
 		switch_outlet_put_joined(
-		    out, pieces, replace_header(pieces, packet, tx->header_len, &none));
+		    out, pieces, replace_header(pieces, packet, tx->source.header_len, &none));
 }
 
 /* Its length was checked when it was collected: a header and 14 bytes are there. */

@@ -26,7 +26,7 @@ struct switch_vnet {
 #define VNET_GSO_UDP_L4 5u /* datagrams */
 #define VNET_GSO_ECN    0x80u
 
-/** Put a packet of a port whose header length differs: tx->header_len here, header_len there. */
+/** Put a packet of a port whose header length differs: tx->source.header_len here, header_len there. */
 void switch_vnet_put(struct switch_outlet *out, struct switch_tx *tx,
     const struct switch_piece *packet, uint32_t header_len);
 
