@@ -78,6 +78,28 @@ static void addresses_of_a_closed_port_are_forgotten(void **state)
 	net_close(&net);
 }
 
+/* A sender knows the memory of a port that is closed, until it looks again; nobody waits for that. */
+static void ports_that_come_and_go_do_not_wait_for_each_other(void **state)
+{
+	struct station a, b;
+	uint64_t before;
+
+	(void)state;
+	scratch_directory();
+	before = now_ms();
+	station_open(&a, "vale0:a", 1, NULL);
+	for (unsigned i = 0; i < 5; i++) {
+		station_open(&b, "vale0:b", 2, NULL);
+		station_send(&a, BROADCAST, i, 60);
+		station_expect(&b, 1, i);
+		station_close(&b);
+		station_send(&a, BROADCAST, i, 60);
+	}
+	station_close(&a);
+	assert_true(now_ms() - before < 4000);
+	assert_int_equal(scratch_files(), 0);
+}
+
 static void two_switches_are_separate(void **state)
 {
 	struct station a, b, other;
@@ -392,6 +414,7 @@ int main(void)
 	    cmocka_unit_test(address_that_moves_is_followed),
 	    cmocka_unit_test(frame_for_its_own_port_goes_nowhere),
 	    cmocka_unit_test(addresses_of_a_closed_port_are_forgotten),
+	    cmocka_unit_test(ports_that_come_and_go_do_not_wait_for_each_other),
 	    cmocka_unit_test(two_switches_are_separate),
 	    cmocka_unit_test(no_learn_leaves_the_table_alone),
 	    cmocka_unit_test(forced_destination_overrules_the_table),
