@@ -35,7 +35,7 @@ struct file_layout {
 
 const struct region_shape region_global_shape = {
     .plain = 256,
-    .pairs = 64,
+    .pairs = 192,
     .ring_slots = SOFT_SLOTS_MAX,
     .num_bufs = (1u << 18) + REGION_FIRST_BUFFER,
     .buf_size = SOFT_BUF_DEFAULT,

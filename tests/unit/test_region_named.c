@@ -386,8 +386,8 @@ static void ids_differ_in_a_process_whatever_other_directories_say(void **state)
 	assert_ptr_equal(region_mapped(there->id), there);
 	assert_int_equal(region_buffer(there, BUFS - 1)[0], 99);
 	holder_kill(&holder);
-	region_release(here);
-	region_release(there);
+	region_drop(here);
+	region_drop(there);
 	assert_int_equal(rmdir(elsewhere), 0);
 }
 
