@@ -60,7 +60,6 @@ extern "C" {
 
 /* Buffers 0 and 1 are netmap's; a slot that names one of them carries no packet. */
 #define LOOM_FIRST_BUFFER 2u
-#define LOOM_NO_BUFFER    UINT32_MAX
 
 /** One ring's sync, as its device made it. */
 struct loom_sync {
@@ -138,7 +137,8 @@ int loom_put_refused(uint32_t len, uint32_t cap);
 void loom_commit_fragments(struct loom_txring ring, const struct loom_frame *frames, unsigned n);
 void loom_release_counted(struct loom_rxring ring, unsigned n);
 unsigned loom_reserve_unusual(struct loom_txring ring, struct loom_frame *frames, unsigned n);
-uint32_t loom_tx_slot_unusual(struct loom_txring ring);
+bool loom_tx_slot_unusual(struct loom_txring ring);
+uint32_t loom_tx_slots_unusual(struct loom_txring ring);
 void loom_rx_drop(struct loom_rxring rx);
 void loom_handle_check(uint32_t id, const char *verb);
 void loom_release_check(unsigned n, unsigned held);

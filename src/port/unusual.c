@@ -27,27 +27,19 @@ static void slot_offset_set(struct netmap_slot *slot, uint64_t mask, uint64_t of
 /* ---- TX ---- */
 
 /*
- * The buffer of a free slot, from LOOM_FIRST_BUFFER on; its packet will start at the port's initial offset,
- * whatever the slot said.
+ * Where the packet of a free slot goes: at the port's initial offset, whatever the slot said. NULL: it has
+ * no buffer.
  */
-static uint32_t tx_slot_open(const struct loom_txring *tx, uint32_t at)
+static uint8_t *tx_slot_data(const struct loom_txring *tx, uint32_t at)
 {
 	struct netmap_slot *slot = &tx->ring->slot[at];
 	uint32_t index = __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED) - LOOM_FIRST_BUFFER;
 
 	if (index >= tx->all_bufs)
-		return LOOM_NO_BUFFER;
+		return NULL;
 	if (tx->offset_mask)
 		slot_offset_set(slot, tx->offset_mask, tx->buf_size - tx->frame_max);
-	return index;
-}
-
-/* Where its packet goes; NULL: the slot has no buffer. */
-static uint8_t *tx_slot_data(const struct loom_txring *tx, uint32_t at)
-{
-	uint32_t index = tx_slot_open(tx, at);
-
-	return index == LOOM_NO_BUFFER ? NULL : tx->buffers + index * tx->buf_size;
+	return tx->buffers + index * tx->buf_size;
 }
 
 /*
@@ -74,7 +66,7 @@ static bool tx_slots_usable(const struct loom_txring *tx, uint32_t n)
 	uint32_t at = tx->ring->head;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (tx_slot_open(tx, at) == LOOM_NO_BUFFER) {
+		if (!tx_slot_data(tx, at)) {
 			tx_pass_over(tx, at);
 			return false;
 		}
@@ -127,22 +119,32 @@ int loom_send_unusual(struct loom_txring ring, const void *data, size_t len)
 	return 1;
 }
 
-/*
- * The first free slot that has a buffer becomes the ring's head, those before it are passed over. Its
- * buffer; LOOM_NO_BUFFER: there is none.
- */
-uint32_t loom_tx_slot_unusual(struct loom_txring ring)
+/* Free slots without buffers are passed over; whether there is one with a buffer, ready at the head. */
+bool loom_tx_slot_unusual(struct loom_txring ring)
 {
 	const struct loom_txring *tx = &ring;
 
 	while (tx->ring->head != tx->ring->tail) {
-		uint32_t index = tx_slot_open(tx, tx->ring->head);
-
-		if (index != LOOM_NO_BUFFER)
-			return index;
+		if (tx_slot_data(tx, tx->ring->head))
+			return true;
 		tx_pass_over(tx, tx->ring->head);
 	}
-	return LOOM_NO_BUFFER;
+	return false;
+}
+
+/*
+ * For a batch: all free slots as loom_tx_slot_unusual() does the first, so that they can be taken for
+ * ordinary ones from then on. Returns what bounds their buffers.
+ */
+uint32_t loom_tx_slots_unusual(struct loom_txring ring)
+{
+	const struct loom_txring *tx = &ring;
+
+	if (loom_tx_slot_unusual(ring) && tx->offset_mask)
+		for (uint32_t at = tx->ring->head; at != tx->ring->tail;
+		     at = loom_ring_next(at, tx->num_slots))
+			tx_slot_data(tx, at);
+	return tx->all_bufs;
 }
 
 /* Frames for up to n free slots in a row that have buffers, from the first such slot on. */
@@ -152,7 +154,7 @@ unsigned loom_reserve_unusual(struct loom_txring ring, struct loom_frame *frames
 	unsigned got = 0;
 	uint32_t at;
 
-	if (loom_tx_slot_unusual(ring) == LOOM_NO_BUFFER)
+	if (!loom_tx_slot_unusual(ring))
 		return 0;
 	for (at = tx->ring->head; got < n && at != tx->ring->tail; got++) {
 		uint8_t *data = tx_slot_data(tx, at);

@@ -12,7 +12,9 @@
 #include "../os/os.h"
 #include "region_layout.h"
 
-static struct region *regions; /* guarded by the registry's lock */
+/* Guarded by the registry's lock. */
+static struct region *regions;
+static struct region *released; /* without users; they go in region_reap() */
 
 static size_t round_up(size_t value, size_t unit)
 {
@@ -105,7 +107,7 @@ void region_destroy(struct region *region)
 }
 
 /* Ids of regions without a name: from the top, named ones come from below. */
-static uint32_t next_id(void)
+uint32_t region_private_id(void)
 {
 	static uint32_t last = UINT16_MAX + 1;
 
@@ -138,7 +140,7 @@ static int map_in_place(struct region *region, size_t control)
 		return err;
 	region->control = at;
 	region->control_size = control;
-	region_control_init(region->control, &region->shape, next_id(), 0);
+	region_control_init(region->control, &region->shape, region_private_id(), 0);
 	region->id = region->control->id;
 	return 0;
 }
@@ -193,8 +195,21 @@ void region_reference(struct region *region)
 
 void region_release(struct region *region)
 {
-	if (--region->references == 0)
+	if (--region->references > 0)
+		return;
+	unlist(region);
+	region->next = released;
+	released = region;
+}
+
+void region_reap(void)
+{
+	struct region *region;
+
+	while ((region = released)) {
+		released = region->next;
 		region_destroy(region);
+	}
 }
 
 /* ---- parts ---- */

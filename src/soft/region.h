@@ -87,6 +87,12 @@ int region_create(const struct region_shape *shape, struct region **out);
 void region_reference(struct region *region);
 void region_release(struct region *region);
 
+/**
+ * Give back what region_release() found without users. That locks the directory of shared objects, which
+ * whoever releases may have locked already, so it is left to the end: registry_unlock() does it.
+ */
+void region_reap(void);
+
 /** The region of that id, if this process has it mapped; no reference is taken. */
 struct region *region_mapped(uint32_t id);
 

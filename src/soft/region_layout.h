@@ -34,6 +34,9 @@ int region_map_private(struct region *region, size_t behind);
 /** Map the shared buffers into it. */
 int region_buffers_map(const struct region *region);
 
+/** An id that no region of this process has, and no named one gets. */
+uint32_t region_private_id(void);
+
 /** The list of this process's regions. */
 void region_list(struct region *region);
 struct region *region_first(void);

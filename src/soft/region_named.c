@@ -248,6 +248,9 @@ static int get(const struct share *outer, const char *directory, const char *nam
 		share_leave(&own);
 	if (err)
 		return err;
+	/* Equal ids promise one memory to programs; two directories may both have a region of that id. */
+	if (region_mapped(region->id))
+		region->id = region_private_id();
 	snprintf(region->name, sizeof region->name, "%s", name);
 	snprintf(region->directory, sizeof region->directory, "%s", directory ? directory : "");
 	region_list(region);

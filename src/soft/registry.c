@@ -23,10 +23,15 @@ static const struct port_kind *const kinds[] = {
 
 #define NUM_KINDS (sizeof kinds / sizeof kinds[0])
 
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 /* A child that is made while another thread opens a port must not inherit the lock. */
 static void guard_forks(void)
 {
-	pthread_atfork(registry_lock, registry_unlock, registry_unlock);
+	pthread_atfork(registry_lock, after_fork, after_fork);
 }
 
 void registry_lock(void)
@@ -39,6 +44,7 @@ void registry_lock(void)
 
 void registry_unlock(void)
 {
+	region_reap();
 	pthread_mutex_unlock(&lock);
 }
 

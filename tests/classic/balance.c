@@ -71,8 +71,8 @@ static void output_open(const char *name, unsigned index)
 
 	snprintf(pipe, sizeof pipe, "%s{%u/xT", name, index);
 	out->d = nm_open(pipe, NULL, NM_OPEN_NO_MMAP, input);
-	if (!out->d)
-		give_up("a pipe of the input port does not open");
+	if (!out->d || out->d->done_mmap)
+		give_up("a pipe of the input port does not open, or not in its memory");
 	out->tx = NETMAP_TXRING(out->d->nifp, out->d->first_tx_ring);
 	num_outputs++;
 }
@@ -115,25 +115,17 @@ static void take(void)
 		hold(&rx->slot[rx->cur]);
 }
 
-/* The held buffer goes into the slot, and the slot's takes its place; between two regions, a copy does. */
+/* The held buffer goes into the slot, and the slot's takes its place among the spare ones. */
 static void hand_over(struct output *out)
 {
 	const struct held *held = &out->held[out->first % EXTRA_MAX];
 	struct netmap_slot *slot = &out->tx->slot[out->tx->cur];
-	uint32_t free_now = held->buf_idx;
 
-	if (out->d->done_mmap) {
-		memcpy(
-		    NETMAP_BUF(out->tx, slot->buf_idx), NETMAP_BUF(rx, held->buf_idx), held->len);
-		slot->flags = 0;
-	} else {
-		free_now = slot->buf_idx;
-		slot->buf_idx = held->buf_idx;
-		slot->flags = NS_BUF_CHANGED;
-	}
+	spare[num_spare++] = slot->buf_idx;
+	slot->buf_idx = held->buf_idx;
+	slot->flags = NS_BUF_CHANGED;
 	slot->len = held->len;
 	bytes += held->len;
-	spare[num_spare++] = free_now;
 	out->tx->head = out->tx->cur = nm_ring_next(out->tx, out->tx->cur);
 	out->first++;
 	out->num--;

@@ -3,7 +3,7 @@
  * A bridge from one port to another: buffers are swapped where both ports are in one region, which
  * the second descriptor then uses the first one's mapping of; elsewhere packets are copied.
  *
- *	bridge FROM TO COUNT
+ *	bridge FROM TO COUNT swap|copy         what it must come to
  */
 #define NETMAP_WITH_LIBS
 #include <net/netmap_user.h>
@@ -66,8 +66,8 @@ int main(int argc, char **argv)
 	struct netmap_ring *rx, *tx;
 	unsigned long count;
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: bridge FROM TO COUNT\n");
+	if (argc != 5) {
+		fprintf(stderr, "usage: bridge FROM TO COUNT swap|copy\n");
 		return 2;
 	}
 	count = packets_argument(argv[3]);
@@ -89,7 +89,7 @@ int main(int argc, char **argv)
 		ioctl(from->fd, NIOCRXSYNC, NULL);
 		sched_yield();
 	} while (nm_tx_pending(tx));
-	if (swapped != (to->done_mmap ? 0 : moved)) {
+	if (swapped != (strcmp(argv[4], "swap") == 0 ? moved : 0)) {
 		fprintf(stderr, "%lu of %lu packets were swapped\n", swapped, moved);
 		return 1;
 	}

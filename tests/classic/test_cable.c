@@ -26,13 +26,14 @@ static const struct scenario scenarios[] = {
     {"cable, legacy programs", 300, {"legacy receive cb0 300"}, {"legacy send ca0 300"}},
     {"cable, a thread for its ring", 300, {"sink cb0 300 poll all"}, {"threads netmap:ca0 300 1"}},
     {"cables, a bridge between two", 300,
-	{"sink cb1 300 poll all", "bridge netmap:cb0 netmap:ca1 300"},
+	{"sink cb1 300 poll all", "bridge netmap:cb0 netmap:ca1 300 swap"},
 	{"generate ca0 300 poll all"}},
     {"cable, a balancer and two consumers", 300,
 	{"0/2 sink cb0}0 150 poll rx", "1/2 events cb0}1 150 edge", "balance netmap:cb0 300 2 64"},
 	{"generate ca0 300 poll all"}},
     {"cable to switch to pipe", 300,
-	{"sink x}1 300 poll all", "bridge vale5:b netmap:x{1 300", "bridge netmap:cb0 vale5:a 300"},
+	{"sink x}1 300 poll all", "bridge vale5:b netmap:x{1 300 copy",
+	    "bridge netmap:cb0 vale5:a 300 copy"},
 	{"generate ca0 300 poll all"}},
 };
 

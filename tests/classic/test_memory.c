@@ -40,7 +40,10 @@ static const struct scenario scenarios[] = {
 
     /* pipes: through a program */
     {"pipes, a bridge between two", 3000,
-	{"sink y}2 3000 poll all", "bridge netmap:x}1 netmap:y{2 3000"},
+	{"sink y}2 3000 poll all", "bridge netmap:x}1 netmap:y{2 3000 copy"},
+	{"generate x{1 3000 poll all"}},
+    {"pipes of one port, a bridge between two", 3000,
+	{"sink x}2 3000 poll all", "bridge netmap:x}1 netmap:x{2 3000 swap"},
 	{"generate x{1 3000 poll all"}},
     {"pipe, turned around by two descriptors of one mapping", 3000, {"turn x}1 3000 rings=2"},
 	{"around x{1 3000 all"}},
@@ -61,7 +64,7 @@ static const struct scenario scenarios[] = {
 	{"threads vale3:a 900 2"}},
     {"switch, legacy programs", 900, {"legacy receive vale3:b 900"}, {"legacy send vale3:a 900"}},
     {"switches, a bridge between two", 900,
-	{"sink vale4:b 900 poll all", "bridge vale3:b vale4:a 900"},
+	{"sink vale4:b 900 poll all", "bridge vale3:b vale4:a 900 copy"},
 	{"generate vale3:a 900 poll all"}},
 
     /* held in extra buffers, and handed on to pipes of the port */

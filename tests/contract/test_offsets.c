@@ -226,7 +226,7 @@ static struct netmap_slot *near_slot(const struct pair *pair)
 static void a_header_can_be_put_before_a_packet(void **state)
 {
 	struct pair *pair = offset_pair(*state);
-	struct loom_frame frame;
+	struct loom_frame frame = {.len = 0};
 
 	for (uint32_t i = 0; i < 3 * SLOTS; i++) {
 		assert_ok(loom_tx_sync(&pair->near.tx));
@@ -242,13 +242,13 @@ static void a_header_can_be_put_before_a_packet(void **state)
 
 /* ---- offsets that lead out of the buffer ---- */
 
-static const uint64_t hostile[] = {BUF - LEN + 1, BUF, BUF + 1, 2 * BUF, 1u << 20, UINT32_MAX,
+static const uint64_t hostile[] = {BUF - LEN + 1, BUF, BUF + 1, 2ull * BUF, 1u << 20, UINT32_MAX,
     1ull << 32, INT64_MAX, 1ull << 63, UINT64_MAX - LEN, UINT64_MAX};
 
 /* By verb args[0]. Value: packets that came, and 100 for each bad length. */
 static void far_take_none(struct end *far, const int64_t *args, struct report *report)
 {
-	struct loom_stats before, after;
+	struct loom_stats before = {0}, after = {0};
 	struct loom_frame frame;
 
 	loom_rx_stats(&far->rx, &before);
@@ -280,7 +280,7 @@ static void what_lies_outside_its_buffer_is_dropped(void **state)
 static void the_last_place_in_a_buffer_is_right(void **state)
 {
 	struct pair *pair = offset_pair(*state);
-	struct loom_frame frame;
+	struct loom_frame frame = {.len = 0};
 
 	assert_int_equal(loom_reserve(&pair->near.tx, &frame, 1), 1);
 	packet_fill(frame.data - OFFSET + BUF - LEN, LEN, 5);

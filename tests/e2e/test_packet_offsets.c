@@ -28,7 +28,7 @@ static void packets_leave_from_and_come_to_their_offsets(void **state)
 {
 	static const uint32_t lengths[] = {60, 61, 1000, 1514};
 	struct wire *wire = *state;
-	struct loom_frame frame;
+	struct loom_frame frame = {.len = 0};
 
 	open_ends(wire, 64, 333);
 	for (uint32_t i = 0; i < 200; i++) {

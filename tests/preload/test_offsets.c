@@ -172,7 +172,7 @@ static uint64_t take_at(struct port *port, uint32_t number)
 {
 	struct netmap_ring *ring = port->rx;
 	struct netmap_slot *slot = &ring->slot[ring->head];
-	uint64_t offset = NETMAP_ROFFSET(ring, slot);
+	uint64_t offset;
 	uint32_t got;
 
 	sync_rx(port);
@@ -192,7 +192,7 @@ static void test_a_pipe_carries_each_packets_offset(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 200; i++) {
-		put_at(&one, i, i * 5);
+		put_at(&one, i, (uint64_t)i * 5);
 		assert_int_equal(take_at(&other, i), i * 5);
 		sync_rx(&other);
 		sync_tx(&one);
@@ -208,7 +208,7 @@ static void test_a_switch_delivers_to_the_receivers_offset(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 200; i++) {
-		put_at(&one, i, i * 5);
+		put_at(&one, i, (uint64_t)i * 5);
 		assert_int_equal(take_at(&other, i), 100);
 		put_at(&other, i, i);
 		assert_int_equal(take_at(&one, i), 64);
@@ -231,7 +231,7 @@ static void test_no_more_than_the_gap_is_written_to_a_slot(void **state)
 	slots = other.rx->slot;
 	for (uint32_t i = 0; i < 4; i++) {
 		slots[i].buf_idx = slots[0].buf_idx;
-		slots[i].ptr = i * 256;
+		slots[i].ptr = (uint64_t)i * 256;
 	}
 	memset(NETMAP_BUF(one.tx, one.tx->slot[0].buf_idx), 0xff, 600);
 	memcpy(NETMAP_BUF(one.tx, one.tx->slot[0].buf_idx) + 596, &number, sizeof number);

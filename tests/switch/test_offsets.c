@@ -129,7 +129,7 @@ static void headers_of_virtual_machines_are_converted(void **state)
 
 /* ---- offsets that lead out of the buffer ---- */
 
-static const uint64_t hostile[] = {BUF - 59, BUF, BUF + 1, 2 * BUF, 1u << 20, UINT32_MAX,
+static const uint64_t hostile[] = {BUF - 59, BUF, BUF + 1, 2ull * BUF, 1u << 20, UINT32_MAX,
     1ull << 32, INT64_MAX, 1ull << 63, UINT64_MAX - 60, UINT64_MAX};
 
 static void a_sender_that_points_outside_its_buffers_sends_nothing(void **state)

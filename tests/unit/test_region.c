@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "os/os.h"
+#include "regions.h"
 #include "soft/pool.h"
 #include "soft/region.h"
 
@@ -64,7 +65,7 @@ static void slots_begin_on_a_page_and_the_header_ends_before_it(void **state)
 			assert_ptr_equal((uint8_t *)ring + ring->buf_ofs, region_buffer(region, 0));
 		}
 		assert_true(region_buffer(region, 0) >= end);
-		region_release(region);
+		region_drop(region);
 	}
 }
 
@@ -83,7 +84,7 @@ static void buffers_are_aligned_and_follow_each_other(void **state)
 	}
 	for (uint32_t i = 0; i < 100; i++)
 		assert_int_equal(region_buffer(region, i)[BUF - 1], i);
-	region_release(region);
+	region_drop(region);
 }
 
 static void rings_of_a_pair_have_their_slots_in_common_and_nothing_else(void **state)
@@ -116,7 +117,7 @@ static void rings_of_a_pair_have_their_slots_in_common_and_nothing_else(void **s
 	assert_int_equal(region_slots(region, 2)[299].buf_idx, 1299);
 	a->head = 7;
 	assert_int_equal(b->head, 0);
-	region_release(region);
+	region_drop(region);
 }
 
 static void a_region_that_is_mapped_again_is_the_same_everywhere(void **state)
@@ -140,7 +141,7 @@ static void a_region_that_is_mapped_again_is_the_same_everywhere(void **state)
 	assert_refused(region_map_at(region, again, region->size + 1, PROT_READ, MAP_SHARED, 0),
 	    -EINVAL, "more than the region");
 	os_memory_unmap(again, region->size);
-	region_release(region);
+	region_drop(region);
 }
 
 /* ---- netmap_ifs ---- */
@@ -168,7 +169,7 @@ static void there_are_64_interfaces_and_no_more(void **state)
 	assert_int_equal(again->ni_bufs_head, 0);
 	for (uint32_t i = 0; i < REGION_IFS; i++)
 		region_if_give(locks[i]);
-	region_release(region);
+	region_drop(region);
 }
 
 /* ---- buffers ---- */
@@ -198,7 +199,7 @@ static void buffers_are_handed_out_once_until_given_back(void **state)
 	region_buffers_give(region, a, 10);
 	assert_int_equal(region_buffers_take(region, 50, &c), 10);
 	assert_int_equal(region_buffers_take(region, 0, &c), 0);
-	region_release(region);
+	region_drop(region);
 }
 
 static void every_buffer_is_handed_out_whatever_their_number(void **state)
@@ -220,7 +221,7 @@ static void every_buffer_is_handed_out_whatever_their_number(void **state)
 			memcpy(&head, region_buffer(region, head), sizeof head);
 		}
 		assert_int_equal(head, 0);
-		region_release(region);
+		region_drop(region);
 	}
 }
 
@@ -240,7 +241,7 @@ static void a_list_that_lies_is_taken_as_far_as_it_is_true(void **state)
 		assert_int_equal(region_buffers_free(region), 32 - 4);
 		region_buffers_give(region, lies[i], 40);
 		assert_int_equal(region_buffers_free(region), 32 - 4);
-		region_release(region);
+		region_drop(region);
 	}
 }
 
@@ -254,7 +255,7 @@ static void a_list_in_a_circle_ends(void **state)
 	memcpy(region_buffer(region, head), &head, sizeof head);
 	region_buffers_give(region, head, 5);
 	assert_int_equal(region_buffers_free(region), 32 - 4);
-	region_release(region);
+	region_drop(region);
 }
 
 static void a_list_given_back_twice_counts_once(void **state)
@@ -269,7 +270,7 @@ static void a_list_given_back_twice_counts_once(void **state)
 	assert_int_equal(region_buffers_free(region), 32);
 	assert_int_equal(region_buffers_take(region, 40, &other), 32);
 	assert_int_equal(list_length(region, other), 32);
-	region_release(region);
+	region_drop(region);
 }
 
 static void no_more_is_taken_back_than_was_granted(void **state)
@@ -281,7 +282,7 @@ static void no_more_is_taken_back_than_was_granted(void **state)
 	assert_int_equal(region_buffers_take(region, 8, &head), 8);
 	region_buffers_give(region, head, 3);
 	assert_int_equal(region_buffers_free(region), 32 - 5);
-	region_release(region);
+	region_drop(region);
 }
 
 /* ---- areas ---- */
@@ -314,7 +315,7 @@ static void a_taken_area_has_a_buffer_in_each_slot_and_gives_them_back(void **st
 	assert_int_equal(region_buffers_free(region), 128);
 	for (uint32_t area = 0; area < 4; area++)
 		assert_int_equal(region_area_generation(region, area) & 1, 0);
-	region_release(region);
+	region_drop(region);
 }
 
 /* What a program swapped into the slots goes back, not what was there in the beginning. */
@@ -335,7 +336,7 @@ static void an_area_gives_back_the_buffers_that_are_in_its_slots(void **state)
 	memset(region_buffer(region, was), 0, sizeof(uint32_t));
 	region_buffers_give(region, was, 1);
 	assert_int_equal(region_buffers_free(region), 32);
-	region_release(region);
+	region_drop(region);
 }
 
 static void slots_that_lie_give_back_nothing_that_is_not_there(void **state)
@@ -352,7 +353,7 @@ static void slots_that_lie_give_back_nothing_that_is_not_there(void **state)
 	region_slots(region, 0)[COUNT(lies)].buf_idx = region_slots(region, 0)[15].buf_idx;
 	region_areas_give(region, &claim);
 	assert_int_equal(region_buffers_free(region), 32 - COUNT(lies) - 1);
-	region_release(region);
+	region_drop(region);
 }
 
 static void areas_are_taken_whole_or_not_at_all(void **state)
@@ -380,7 +381,7 @@ static void areas_are_taken_whole_or_not_at_all(void **state)
 			assert_int_equal(region_area_generation(region, area) & 1, 0);
 		assert_int_equal(open_descriptors(), descriptors);
 	}
-	region_release(region);
+	region_drop(region);
 }
 
 static void an_area_is_joined_only_in_the_generation_that_it_has(void **state)
@@ -402,7 +403,7 @@ static void an_area_is_joined_only_in_the_generation_that_it_has(void **state)
 	assert_int_equal(region_buffers_free(region), 28);
 	assert_int_equal(region_area_generation(region, claim.areas[0]), generation);
 	region_areas_give(region, &claim);
-	region_release(region);
+	region_drop(region);
 }
 
 /* ---- children: they have the region too ---- */
@@ -433,7 +434,7 @@ static void an_interface_of_a_killed_child_is_free_again(void **state)
 		assert_ptr_equal(nifp, region->base);
 		region_if_give(lock);
 	}
-	region_release(region);
+	region_drop(region);
 }
 
 static int keeps_on(void *arg)
@@ -469,7 +470,7 @@ static void what_a_child_still_uses_is_not_given_back(void **state)
 	assert_ok(region_areas_take(region, 1, 0, slots, &claim));
 	region_areas_give(region, &claim);
 	assert_int_equal(region_buffers_free(region), 32);
-	region_release(region);
+	region_drop(region);
 }
 
 /* ---- life ---- */
@@ -522,9 +523,9 @@ static void the_last_reference_gives_everything_back(void **state)
 	(void)state;
 	assert_ptr_equal(region_mapped(id), region);
 	region_reference(region);
-	region_release(region);
+	region_drop(region);
 	memset(region_buffer(region, 15), 1, BUF);
-	region_release(region);
+	region_drop(region);
 	assert_null(region_mapped(id));
 	assert_int_equal(open_descriptors(), before);
 }
@@ -537,8 +538,8 @@ static void regions_without_a_name_have_ids_of_their_own_from_the_top(void **sta
 	assert_int_not_equal(one->id, two->id);
 	assert_in_range(one->id, UINT16_MAX / 2, UINT16_MAX);
 	assert_in_range(two->id, UINT16_MAX / 2, UINT16_MAX);
-	region_release(one);
-	region_release(two);
+	region_drop(one);
+	region_drop(two);
 }
 
 int main(void)

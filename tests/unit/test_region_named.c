@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "regions.h"
 #include "soft/pool.h"
 #include "soft/region.h"
 
@@ -107,7 +108,7 @@ static void processes_share_slots_and_buffers_and_no_headers(void **state)
 	holder_kill(&holder);
 	region_areas_give(region, &claim);
 	assert_int_equal(region_buffers_free(region), FREE);
-	region_release(region);
+	region_drop(region);
 	assert_int_equal(scratch_files(), 0);
 }
 
@@ -131,7 +132,7 @@ static void an_area_that_another_process_uses_stays_taken(void **state)
 	assert_int_not_equal(taken.areas[0], holder.word.area);
 	region_areas_give(region, &taken);
 	holder_kill(&holder);
-	region_release(region);
+	region_drop(region);
 	assert_int_equal(scratch_files(), 0);
 }
 
@@ -151,7 +152,7 @@ static void what_a_killed_process_had_is_found_by_the_next_to_take(void **state)
 	assert_int_equal(region_buffers_free(region), 0);
 	region_areas_give(region, &claim);
 	assert_int_equal(region_buffers_free(region), FREE);
-	region_release(region);
+	region_drop(region);
 	assert_int_equal(scratch_files(), 0);
 }
 
@@ -187,7 +188,7 @@ static void an_area_is_kept_while_a_child_has_it(void **state)
 	assert_int_equal(claim.areas[0], area);
 	region_areas_give(region, &claim);
 	assert_int_equal(region_buffers_free(region), FREE);
-	region_release(region);
+	region_drop(region);
 	assert_int_equal(scratch_files(), 0);
 }
 
@@ -210,7 +211,7 @@ static int takes_and_gives(void *arg)
 		n = region_buffers_take(region, random_next(&random) % 4, &extra);
 		region_buffers_give(region, extra, n);
 		region_areas_give(region, &claim);
-		region_release(region);
+		region_drop(region);
 	}
 }
 
@@ -238,7 +239,7 @@ static void killing_whoever_takes_and_gives_loses_no_area(void **state)
 			assert_int_equal(region_area_generation(region, area) & 1, 0);
 		assert_true(region_buffers_free(region) >= FREE - 5);
 		lost += region_buffers_free(region) < FREE;
-		region_release(region);
+		region_drop(region);
 		assert_int_equal(scratch_files(), 0);
 	}
 	assert_true(lost <= scaled(300) / 2);
@@ -255,10 +256,10 @@ static void a_name_is_one_region_in_a_process(void **state)
 	one = open_named("r");
 	two = open_named("r");
 	assert_ptr_equal(one, two);
-	region_release(two);
+	region_drop(two);
 	region_buffer(one, 2)[0] = 1; /* still mapped */
 	assert_int_equal(scratch_files(), 1);
-	region_release(one);
+	region_drop(one);
 	assert_int_equal(scratch_files(), 0);
 }
 
@@ -276,18 +277,18 @@ static void ids_are_the_lowest_free_from_2_and_1_is_the_global_one(void **state)
 	assert_int_equal(b->id, 3);
 	assert_int_equal(c->id, 4);
 	assert_int_equal(global->id, REGION_GLOBAL);
-	region_release(b);
+	region_drop(b);
 	b = open_named("d");
 	assert_int_equal(b->id, 3);
 	assert_ptr_equal(region_mapped(3), b);
 	assert_ok(region_by_id(NULL, 3, &again));
 	assert_ptr_equal(again, b);
-	region_release(again);
+	region_drop(again);
 	assert_refused(region_by_id(NULL, 5, &again), -EINVAL, "no memory region 5");
-	region_release(a);
-	region_release(b);
-	region_release(c);
-	region_release(global);
+	region_drop(a);
+	region_drop(b);
+	region_drop(c);
+	region_drop(global);
 	assert_int_equal(scratch_files(), 0);
 }
 
@@ -306,8 +307,8 @@ static void ids_of_other_processes_are_taken_too_and_found(void **state)
 	assert_string_equal(theirs->name, "theirs{1");
 	assert_int_equal(region_buffer(theirs, BUFS - 1)[0], 99);
 	holder_kill(&holder);
-	region_release(theirs);
-	region_release(own);
+	region_drop(theirs);
+	region_drop(own);
 	assert_int_equal(scratch_files(), 0);
 }
 
@@ -320,7 +321,7 @@ static void the_global_region_is_made_when_it_is_asked_for(void **state)
 	assert_ok(region_by_id(NULL, REGION_GLOBAL, &region));
 	assert_int_equal(region->id, REGION_GLOBAL);
 	assert_int_equal(region->buf_size, 2048);
-	region_release(region);
+	region_drop(region);
 	assert_int_equal(scratch_files(), 0);
 }
 
@@ -352,6 +353,39 @@ static void directories_are_worlds_apart(void **state)
 	assert_int_not_equal(here->id, there->id); /* one process has both */
 	region_buffer(here, 2)[0] = 1;
 	assert_int_equal(region_buffer(there, 2)[0], 0);
+	region_drop(here);
+	region_drop(there);
+	assert_int_equal(rmdir(elsewhere), 0);
+}
+
+static int holds_in_another_directory(void *arg)
+{
+	struct holder *holder = arg;
+
+	return setenv("PKTLOOM_DIR", getenv("ELSEWHERE"), 1) == 0 ? holder_run(holder) : 1;
+}
+
+/* Programs take equal ids for one memory. */
+static void ids_differ_in_a_process_whatever_other_directories_say(void **state)
+{
+	const char *elsewhere = scratch_subdirectory("other", 0700);
+	struct region *here, *there = NULL;
+	struct holder holder = {.name = "r"};
+
+	(void)state;
+	setenv("ELSEWHERE", elsewhere, 1);
+	assert_int_equal(pipe(holder.say), 0);
+	holder.child = child_start(holds_in_another_directory, &holder);
+	close(holder.say[1]);
+	assert_int_equal(read(holder.say[0], &holder.word, sizeof holder.word), sizeof holder.word);
+	close(holder.say[0]);
+	here = open_named("r");
+	assert_ok(region_open(NULL, elsewhere, "r", &shape, &there)); /* with the holder's id */
+	assert_int_equal(there->control->id, here->id);
+	assert_int_not_equal(there->id, here->id);
+	assert_ptr_equal(region_mapped(there->id), there);
+	assert_int_equal(region_buffer(there, BUFS - 1)[0], 99);
+	holder_kill(&holder);
 	region_release(here);
 	region_release(there);
 	assert_int_equal(rmdir(elsewhere), 0);
@@ -368,7 +402,7 @@ static void the_first_user_is_gone_and_the_others_go_on(void **state)
 	holder_kill(&holder);
 	assert_int_equal(scratch_files(), 1);
 	assert_int_equal(region_buffer(region, BUFS - 1)[0], 99);
-	region_release(region);
+	region_drop(region);
 	assert_int_equal(scratch_files(), 0);
 }
 
@@ -397,7 +431,7 @@ static int try_join(void)
 	int err = region_join(NULL, NULL, "r", &region);
 
 	if (err == 0)
-		region_release(region);
+		region_drop(region);
 	else
 		assert_null(region);
 	return err;
@@ -502,7 +536,7 @@ static void a_control_block_full_of_nonsense_is_survived(void **state)
 		region_buffers_give(region, head, 100);
 		region_buffers_give(region, at, 100);
 		assert_true(region_buffers_free(region) <= FREE);
-		region_release(region);
+		region_drop(region);
 	}
 	assert_int_equal(scratch_files(), 0);
 }
@@ -530,7 +564,7 @@ static void what_is_left_of_a_dead_maker_is_made_anew_among_hundreds(void **stat
 		close(fd);
 		region = open_named("r");
 		assert_int_equal(region_buffers_free(region), FREE);
-		region_release(region);
+		region_drop(region);
 		assert_int_equal(access(name, F_OK), -1);
 	}
 	for (unsigned i = 0; i < OTHERS; i++)
@@ -568,7 +602,7 @@ static void a_view_has_the_slots_and_buffers_of_the_region(void **state)
 	region->control->magic++;
 	assert_int_equal(region_view_map(region->share.dirfd, region->share.file, &view), -EPROTO);
 	region_areas_give(region, &claim);
-	region_release(region);
+	region_drop(region);
 	assert_int_equal(scratch_files(), 0);
 }
 
@@ -586,6 +620,7 @@ int main(void)
 	    cmocka_unit_test(the_global_region_is_made_when_it_is_asked_for),
 	    cmocka_unit_test(joining_makes_nothing),
 	    cmocka_unit_test(directories_are_worlds_apart),
+	    cmocka_unit_test(ids_differ_in_a_process_whatever_other_directories_say),
 	    cmocka_unit_test(the_first_user_is_gone_and_the_others_go_on),
 	    cmocka_unit_test(every_field_of_a_header_that_does_not_add_up_is_refused),
 	    cmocka_unit_test(a_file_that_is_too_short_is_refused),

@@ -55,12 +55,24 @@ struct pipe_header {
 	struct pipe_area areas[2 * SOFT_RINGS_MAX]; /* of T rings, then of R rings */
 };
 
+/* Header and exchanges as this process sees them, with one of the ends or both. */
+struct pipe_map {
+	struct pipe_map *next; /* guarded by the registry's lock */
+	unsigned references;
+	dev_t device;
+	ino_t file;
+	size_t size;
+	void *control; /* only the exchanges are read twice */
+};
+
 struct pipe {
 	struct share share;
-	struct pipe_header *control; /* header and exchanges; only the latter are read twice */
-	struct pipe_header header;   /* checked copy */
-	struct exchange_end *ends;   /* TX rings, then RX rings */
+	struct pipe_map *map;
+	struct pipe_header header; /* checked copy */
+	struct exchange_end *ends; /* TX rings, then RX rings */
 };
+
+static struct pipe_map *maps;
 
 static size_t pages(size_t bytes)
 {
@@ -272,19 +284,64 @@ static int join(struct pipe *pipe, const struct port_request *request, struct re
 	return err ? err : areas_join(pipe, request->name, *region, claim);
 }
 
+static int map_new(const struct pipe *pipe, const struct stat *st, struct pipe_map **out)
+{
+	struct pipe_map *map = calloc(1, sizeof *map);
+	int fd = share_reopen(&pipe->share), err = fd < 0 ? fd : 0;
+
+	if (!map)
+		err = -ENOMEM;
+	if (!err)
+		err = os_memory_map(fd, pipe->header.size, &map->control);
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		free(map);
+		return err;
+	}
+	map->device = st->st_dev;
+	map->file = st->st_ino;
+	map->size = pipe->header.size;
+	map->next = maps;
+	maps = map;
+	*out = map;
+	return 0;
+}
+
+/*
+ * Both ends in one process use one mapping: the thread sanitizer takes what is ordered by two addresses of
+ * one word for unordered. A size that has changed since is another program's doing.
+ */
 static int control_map(struct pipe *pipe, const char *name)
 {
-	int fd = share_reopen(&pipe->share), err;
-	void *control;
+	struct pipe_map *map = maps;
+	struct stat st;
+	int err = fstat(pipe->share.fd, &st) == 0 ? 0 : -errno;
 
-	if (fd < 0)
-		return fd;
-	err = os_memory_map(fd, pipe->header.size, &control);
-	close(fd);
+	while (map && !err && (map->device != st.st_dev || map->file != st.st_ino))
+		map = map->next;
+	if (!err && !map)
+		err = map_new(pipe, &st, &map);
+	else if (!err && map->size != pipe->header.size)
+		err = -EPROTO;
 	if (err)
 		return error_set(err, "cannot map \"%s\": %s", name, strerror(-err));
-	pipe->control = control;
+	map->references++;
+	pipe->map = map;
 	return 0;
+}
+
+static void control_unmap(struct pipe_map *map)
+{
+	struct pipe_map **at = &maps;
+
+	if (--map->references > 0)
+		return;
+	while (*at != map)
+		at = &(*at)->next;
+	*at = map->next;
+	os_memory_unmap(map->control, map->size);
+	free(map);
 }
 
 /* ---- rings ---- */
@@ -302,7 +359,7 @@ static int pipe_wake_open(struct ring *r, bool own)
 
 static struct exchange *exchange_at(const struct pipe *pipe, uint32_t index)
 {
-	uint8_t *base = (uint8_t *)pipe->control + exchanges_at();
+	uint8_t *base = (uint8_t *)pipe->map->control + exchanges_at();
 
 	return (struct exchange *)(void *)base + index;
 }
@@ -417,8 +474,8 @@ static int key_and_end(const char *name, char *key, size_t size)
 
 static void pipe_free(struct pipe *pipe)
 {
-	if (pipe->control)
-		os_memory_unmap(pipe->control, pipe->header.size);
+	if (pipe->map)
+		control_unmap(pipe->map);
 	share_close(&pipe->share);
 	free(pipe->ends);
 	free(pipe);
