@@ -103,6 +103,10 @@ int soft_open(struct device **out);
 /** Its port kinds, see loom_kind_at(). */
 int soft_kind_at(unsigned index, struct loom_kind *out);
 
+/** PORT_INFO_GET of a port, by the device that is preferred or serves here. */
+int device_port_info(enum loom_device prefer, const char *port, const struct device_opt_soft *soft,
+    struct nmreq_port_info_get *info);
+
 /**
  * Open a device for a port name and bind it: the preferred device first, then the others, with
  * each refusal kept for loom_info.tried.

@@ -83,6 +83,7 @@ static uint64_t word_load(const uint64_t *word)
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written by the atomic store */
 static void word_store(uint64_t *word, uint64_t value)
 {
 	__atomic_store_n(word, value, __ATOMIC_RELAXED);
@@ -363,8 +364,8 @@ int region_if_take(const struct region *region, struct netmap_if **out, int *loc
 	if (index == REGION_IFS) {
 		close(*lock);
 		return error_set(-ENOMEM,
-		    "memory region %u is open %u times already, by all its ports",
-		    region->id, REGION_IFS);
+		    "memory region %u is open %u times already, by all its ports", region->id,
+		    REGION_IFS);
 	}
 	at = region->base + (size_t)index * region->shape.if_size;
 	memset(at, 0, region->shape.if_size);

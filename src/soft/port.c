@@ -14,7 +14,7 @@
 /* What a region that others may join has beyond its first user's needs: address space, not memory. */
 #define SPARE_PLAIN   32u
 #define SPARE_PAIRS   128u
-#define SPARE_BUFS    ((SPARE_PLAIN + SPARE_PAIRS) * SOFT_SLOTS_DEFAULT)
+#define SPARE_BUFS    ((uint64_t)(SPARE_PLAIN + SPARE_PAIRS) * SOFT_SLOTS_DEFAULT)
 #define SPARE_IF_SIZE 8192u
 
 static void ring_setup(struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index)
@@ -160,8 +160,9 @@ static int rings_take(const struct port_request *request, struct region *region,
 	err = region_areas_take(region, mirrored ? 0 : n, mirrored ? n : 0, slots, claim);
 	free(slots);
 	for (uint32_t i = 0; i < num_tx + num_rx && !err; i++)
-		objects[i] = region_ring_of(
-		    region, claim->areas[mirrored ? i % num_tx : i], mirrored && i >= num_tx);
+		objects[i] =
+		    region_ring_of(region, claim->areas[mirrored && i >= num_tx ? i - num_tx : i],
+			mirrored && i >= num_tx);
 	return err;
 }
 

@@ -218,7 +218,7 @@ static int get_within(const struct share *outer, const char *name, const struct 
 	err = share_open_within(&share, outer, search.key, shape != NULL);
 	if (err)
 		return err;
-	if (share.created)
+	if (shape && share.created)
 		err = file_create(&share, id_of(search.key), shape);
 	if (!err)
 		err = attach(&share, name, id_of(search.key), out);
@@ -246,7 +246,7 @@ static int get(const struct share *outer, const char *directory, const char *nam
 	err = get_within(outer ? outer : &own, name, shape, &region);
 	if (!outer)
 		share_leave(&own);
-	if (err)
+	if (err || !region)
 		return err;
 	/* Equal ids promise one memory to programs; two directories may both have a region of that id. */
 	if (region_mapped(region->id))

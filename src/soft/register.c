@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "extmem.h"
 #include "monitor.h"
 #include "offsets.h"
 #include "options.h"
@@ -221,16 +222,30 @@ static int monitor_get(
 	return registry_monitor(request, out);
 }
 
+/* The memory that was asked for, by id or as the program's own. */
+static int region_get(
+    struct port_request *request, const struct nmreq_register *reg, struct nmreq_opt_extmem *extmem)
+{
+	if (extmem && reg->nr_mem_id != 0)
+		return error_set(-EINVAL,
+		    "port \"%s\": memory of the program's own and region %u, both cannot be",
+		    request->name, reg->nr_mem_id);
+	if (extmem)
+		return extmem_get(extmem, request, &request->region);
+	return reg->nr_mem_id == 0
+		   ? 0
+		   : region_by_id(request->directory, reg->nr_mem_id, &request->region);
+}
+
 /* The port, in the region that was asked for: one that is open must be there already. */
 static int port_get(struct port_request *request, const struct nmreq_register *reg,
-    struct soft *soft, struct port **out)
+    struct nmreq_opt_extmem *extmem, struct soft *soft, struct port **out)
 {
-	int err = 0;
+	int err;
 
 	if (is_monitor(reg))
 		return monitor_get(request, reg, out);
-	if (reg->nr_mem_id != 0)
-		err = region_by_id(request->directory, reg->nr_mem_id, &request->region);
+	err = region_get(request, reg, extmem);
 	if (err)
 		return err;
 	if (request->region)
@@ -268,7 +283,7 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 	if (options.soft && options.soft->spin_us)
 		soft->spin_us = options.soft->spin_us == LOOM_SPIN_NONE ? 0 : options.soft->spin_us;
 	registry_lock();
-	err = port_get(&request, reg, soft, &port);
+	err = port_get(&request, reg, options.extmem, soft, &port);
 	if (!err) {
 		err = bind_rings(soft, port, reg, options.offsets);
 		if (err)

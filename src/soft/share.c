@@ -40,13 +40,12 @@ static void encode(const char *key, char *out, size_t size)
 
 static void decode(const char *file, char *out, size_t size)
 {
-	const char *end = file + strlen(file);
-	unsigned c;
+	for (file += strlen(PREFIX); *file && size > 1; size--) {
+		bool escaped = *file == '%' && isxdigit((unsigned char)file[1]) &&
+			       isxdigit((unsigned char)file[2]);
+		const char hex[] = {file[escaped], escaped ? file[2] : 0, 0};
 
-	for (file += strlen(PREFIX); file < end && size > 1; size--) {
-		bool escaped = *file == '%' && end - file >= 3 && sscanf(file + 1, "%2x", &c) == 1;
-
-		*out++ = escaped ? (char)c : *file;
+		*out++ = escaped ? (char)strtoul(hex, NULL, 16) : *file;
 		file += escaped ? 3 : 1;
 	}
 	*out = 0;

@@ -48,6 +48,7 @@ int soft_control(struct device *device, struct nmreq_header *header);
 /* info.c */
 int soft_port_info(struct nmreq_header *header);
 int soft_pools_info(struct nmreq_header *header);
+void soft_pools_fill(const struct region *region, struct nmreq_pools_info *info);
 
 /* register.c */
 int soft_register(struct soft *soft, struct nmreq_header *header);

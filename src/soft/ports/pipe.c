@@ -51,7 +51,8 @@ struct pipe_header {
 	uint64_t size; /* of the object */
 	struct pipe_shape shape;
 	char region[NETMAP_REQ_IFNAMSIZ];           /* its name; "": private to one process */
-	uint32_t region_id;                         /* tells which, if it has no name */
+	uint32_t region_id;                         /* tells which, if it has no name … */
+	uint64_t region_file;                       /* … by its number and its file's */
 	struct pipe_area areas[2 * SOFT_RINGS_MAX]; /* of T rings, then of R rings */
 };
 
@@ -153,6 +154,14 @@ static void parent_of(const struct port_request *request, char out[NETMAP_REQ_IF
 	    (int)(whole ? len : strcspn(request->name, "{}")), request->name);
 }
 
+/* No two files that are open anywhere have the same number. */
+static uint64_t region_file(const struct region *region)
+{
+	struct stat st;
+
+	return fstat(region->fd, &st) == 0 ? st.st_ino : 0;
+}
+
 static int region_reuse(struct region *region, struct region **out)
 {
 	region_reference(region);
@@ -193,7 +202,7 @@ static int region_of(
 	struct region *here = region_mapped(header->region_id);
 	int err;
 
-	if (!header->region[0] && here)
+	if (!header->region[0] && here && region_file(here) == header->region_file)
 		return region_reuse(here, out);
 	if (!header->region[0])
 		return error_set(-EXDEV,
@@ -262,6 +271,7 @@ static int create(struct pipe *pipe, const struct port_request *request, struct 
 		return err;
 	snprintf(header->region, sizeof header->region, "%s", (*region)->name);
 	header->region_id = (*region)->id;
+	header->region_file = region_file(*region);
 	err = areas_take(pipe, *region, claim);
 	if (err)
 		return err;
@@ -419,7 +429,7 @@ static int build(struct port *port, struct pipe *pipe, const struct port_request
 	err = port_build(port, &request, region, claim, objects);
 	if (err)
 		return err;
-	pipe->ends = calloc(n, sizeof *pipe->ends);
+	pipe->ends = calloc((size_t)n + 1, sizeof *pipe->ends);
 	if (!pipe->ends) {
 		port_unbuild(port);
 		return error_set(-ENOMEM, "out of memory for \"%s\"", wanted->name);
