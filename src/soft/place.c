@@ -19,20 +19,21 @@ static bool is_alive(const struct robust_lock_user *user, uint32_t owner)
 	return os_thread_lives(owner);
 }
 
-static void forget_self(void)
+static void self_learn(void)
 {
-	self.id = 0;
+	self = (struct robust_lock_user){.id = os_thread_number(), .alive = is_alive};
 }
 
+/* Not at the child's first sync: that one may have to do without system calls. */
 static void guard_forks(void)
 {
-	pthread_atfork(NULL, NULL, forget_self);
+	pthread_atfork(NULL, NULL, self_learn);
 }
 
 static struct robust_lock_user *user_get(void)
 {
 	if (self.id == 0)
-		self = (struct robust_lock_user){.id = os_thread_number(), .alive = is_alive};
+		self_learn();
 	return &self;
 }
 
@@ -67,6 +68,8 @@ static void positions_show(struct ring *r, struct ring_place *place)
 	place->rcur = r->rcur;
 	place->hwcur = r->hwcur;
 	place->hwtail = r->hwtail;
+	if (r->port->kind->show)
+		r->port->kind->show(r, place_own(r));
 	r->turn++;
 	/* Last, as its owner may be killed: positions of a turn that did not end are taken over anyway. */
 	__atomic_store_n(&place->turn, r->turn, __ATOMIC_RELEASE);
@@ -89,6 +92,8 @@ static void positions_take(struct ring *r, const struct ring_place *place)
 	r->rcur = now.rcur;
 	r->hwcur = now.hwcur;
 	r->hwtail = now.hwtail;
+	if (r->port->kind->take)
+		r->port->kind->take(r, place_own(r));
 }
 
 static int sync_alone(struct ring *r)

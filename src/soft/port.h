@@ -78,6 +78,12 @@ struct port_kind {
 	 */
 	int (*share)(struct port *port);
 	/**
+	 * What of a ring goes on with each sync, beyond its positions: to and from where its other users see
+	 * it, PLACE_OWN bytes that a program may have written. NULL: nothing.
+	 */
+	void (*show)(const struct ring *ring, void *own);
+	void (*take)(struct ring *ring, const void *own);
+	/**
 	 * Pass the port on to another process: put what adopt needs, beyond region and rings, into the parcel.
 	 * NULL: the kind's ports cannot be passed on.
 	 */

@@ -375,8 +375,10 @@ static void the_rest_of_the_message_is_as_it_was(void **state)
 static int looks_at_what_it_got(int socket)
 {
 	struct port port = take_port(socket);
+	struct pollfd another = {.fd = socket, .events = POLLIN};
 
 	CHECK(ioctl(port.fd, NIOCTXSYNC, NULL) == 0);
+	CHECK(poll(&another, 1, 10000) == 1); /* and leaves it there */
 	return 0;
 }
 
