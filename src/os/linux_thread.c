@@ -36,6 +36,5 @@ uint32_t os_thread_number(void)
 
 bool os_thread_lives(uint32_t number)
 {
-	return number <= INT32_MAX && number > 0 &&
-	       (kill((pid_t)number, 0) == 0 || errno != ESRCH);
+	return number <= INT32_MAX && number > 0 && (kill((pid_t)number, 0) == 0 || errno != ESRCH);
 }

@@ -72,8 +72,7 @@ static int fds_replace(struct outgoing *out)
 	int err = 0;
 
 	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&out->message);
-	     cmsg && is_whole(&out->message, cmsg) && !err;
-	     cmsg = CMSG_NXTHDR(&out->message, cmsg))
+	     cmsg && is_whole(&out->message, cmsg) && !err; cmsg = CMSG_NXTHDR(&out->message, cmsg))
 		for (unsigned i = 0; i < fds_in(cmsg) && !err; i++)
 			err = fd_replace(out, cmsg, i);
 	return err;

@@ -112,18 +112,20 @@ static int bound_pack(struct soft *soft, struct parcel *parcel)
 	struct port *port = soft->port;
 	int err;
 
-	if (soft->csb.atok || !port->kind->pack)
-		return error_set(-EOPNOTSUPP,
-		    "\"%s\" cannot be passed on to another process: %s", port->name,
-		    soft->csb.atok ? "its CSB stands in the memory of this one"
-				   : "a port of this kind stays where it was opened");
+	if (soft->csb.atok || port->region->extmem || !port->kind->pack)
+		return error_set(-EOPNOTSUPP, "\"%s\" cannot be passed on to another process: %s",
+		    port->name,
+		    soft->csb.atok         ? "its CSB stands in the memory of this one"
+		    : port->region->extmem ? "it stands in the memory of this one"
+					   : "a port of this kind stays where it was opened");
 	err = place_share_port(port);
 	if (err)
 		return err;
 	parcel->bound = 1;
 	if (!region_pack(port->region, parcel) || !binding_pack(soft, parcel) ||
 	    !port_pack(port, parcel))
-		return error_set(-EOPNOTSUPP, "\"%s\" has too many rings to be passed on", port->name);
+		return error_set(
+		    -EOPNOTSUPP, "\"%s\" has too many rings to be passed on", port->name);
 	return port->kind->pack(port, parcel);
 }
 
@@ -233,9 +235,9 @@ static int region_unpack(struct parcel *parcel, struct region **out)
 		}
 	}
 	if (!here)
-		return from->name[0] ? region_adopt_named(
-					   &share, from->directory, from->name, fd, out)
-				     : region_adopt(&from->shape, fd, out);
+		return from->name[0]
+			   ? region_adopt_named(&share, from->directory, from->name, fd, out)
+			   : region_adopt(&from->shape, fd, out);
 	close(fd);
 	if (from->name[0])
 		share_close(&share);
@@ -379,7 +381,8 @@ static int bound_unpack(struct soft *soft, struct parcel *parcel)
 		return err;
 	if (!fits_region(parcel, region)) {
 		region_release(region);
-		return error_set(-EPROTO, "a descriptor was passed on that does not fit its memory");
+		return error_set(
+		    -EPROTO, "a descriptor was passed on that does not fit its memory");
 	}
 	if_lock = parcel_take(parcel);
 	err = port_unpack(parcel, region, &port);
@@ -397,9 +400,9 @@ int soft_unpack(struct device_parcel *outer, struct device **out)
 
 	parcel->outer = outer;
 	parcel->next = 0;
-	err = is_sane(outer, parcel) ? soft_open(out)
-				     : error_set(-EPROTO,
-					   "a descriptor was passed on by another version of pktloom");
+	err = is_sane(outer, parcel)
+		  ? soft_open(out)
+		  : error_set(-EPROTO, "a descriptor was passed on by another version of pktloom");
 	if (!err && parcel->bound) {
 		registry_lock();
 		err = bound_unpack((struct soft *)(void *)*out, parcel);

@@ -25,8 +25,8 @@ struct parcel_share {
 };
 
 struct parcel_region {
-	struct region_shape shape;   /* without a name */
-	struct parcel_share share;   /* … with one */
+	struct region_shape shape; /* without a name */
+	struct parcel_share share; /* … with one */
 	char name[PARCEL_WORD_MAX];
 	char directory[PARCEL_WORD_MAX];
 };
@@ -79,9 +79,7 @@ bool parcel_put(struct parcel *parcel, int fd);
 /** Take the next one out, -1: there is none. It is the taker's. */
 int parcel_take(struct parcel *parcel);
 
-bool parcel_put_share(
-    struct parcel *parcel, const struct share *share, struct parcel_share *out);
-int parcel_take_share(
-    struct parcel *parcel, const struct parcel_share *from, struct share *out);
+bool parcel_put_share(struct parcel *parcel, const struct share *share, struct parcel_share *out);
+int parcel_take_share(struct parcel *parcel, const struct parcel_share *from, struct share *out);
 
 #endif

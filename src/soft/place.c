@@ -2,13 +2,14 @@
 /* Syncs of rings that have several users; place.h says where they meet. */
 #include "place.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/error.h"
 #include "../os/thread.h"
+
+#define LOCK_TRIES (2u * ROBUST_LOCK_STUCK_US / 1000u) /* a millisecond apart */
 
 /* Lock owners are threads, by the system's number for them: it says whether one still lives. */
 static _Thread_local struct robust_lock_user self;
@@ -24,10 +25,9 @@ static void self_learn(void)
 	self = (struct robust_lock_user){.id = os_thread_number(), .alive = is_alive};
 }
 
-/* Not at the child's first sync: that one may have to do without system calls. */
-static void guard_forks(void)
+void place_in_child(void)
 {
-	pthread_atfork(NULL, NULL, self_learn);
+	self_learn();
 }
 
 static struct robust_lock_user *user_get(void)
@@ -103,16 +103,30 @@ static int sync_alone(struct ring *r)
 	return r->tx ? kind->tx_entry(&r->common.sync) : kind->rx_entry(&r->common.sync);
 }
 
+/* Its owner may have lost the processor for long; only one that stands still for a second is passed over. */
+static int lock(struct ring_place *place, struct robust_lock_user *user)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+	int err = robust_lock_take(&place->lock, user);
+
+	for (unsigned i = 0; err && i < LOCK_TRIES; i++) {
+		nanosleep(&moment, NULL);
+		err = robust_lock_take(&place->lock, user);
+	}
+	return err;
+}
+
 static int shared_entry(struct loom_sync *sync)
 {
 	struct ring *r = (struct ring *)(void *)sync;
 	struct ring_place *place = place_of(r);
 	struct robust_lock_user *user = user_get();
-	int err = robust_lock_take(&place->lock, user);
+	int err = lock(place, user);
 
 	if (err)
 		return error_set(-EBUSY,
-		    "port \"%s\": another user of %s ring %u does not end his sync (is he stopped?)",
+		    "port \"%s\": another user of %s ring %u does not end his sync (is he "
+		    "stopped?)",
 		    r->port->name, r->tx ? "TX" : "RX", r->index);
 	positions_take(r, place);
 	err = sync_alone(r);
@@ -129,9 +143,6 @@ static bool is_shared(const struct ring *r)
 
 static void share(struct ring *r)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, guard_forks);
 	__atomic_store_n(&r->common.sync.sync, shared_entry, __ATOMIC_RELAXED);
 }
 

@@ -25,7 +25,8 @@ struct ring_place {
 	uint32_t rhead, rcur, hwcur, hwtail;
 };
 
-_Static_assert(sizeof(struct ring_place) <= PLACE_OWN_AT, "a ring's place runs into the kind's own");
+_Static_assert(
+    sizeof(struct ring_place) <= PLACE_OWN_AT, "a ring's place runs into the kind's own");
 
 /** Where the ring's kind may keep what all users of the ring share; zero at first. */
 void *place_own(const struct ring *r);
@@ -38,6 +39,9 @@ void place_share(struct ring *r);
 
 /** A ring that others have shared already: their positions are taken over. */
 void place_join(struct ring *r);
+
+/** A child learns what it must know before its first sync, which may have to do without system calls. */
+void place_in_child(void);
 
 /** All rings of a port, and what its kind needs for that. */
 int place_share_port(struct port *port);

@@ -18,8 +18,7 @@
 #define SPARE_BUFS    ((uint64_t)(SPARE_PLAIN + SPARE_PAIRS) * SOFT_SLOTS_DEFAULT)
 #define SPARE_IF_SIZE 8192u
 
-void port_ring_setup(
-    struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index)
+void port_ring_setup(struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index)
 {
 	r->common.ring = region_ring(port->region, object);
 	r->common.sync.sync = tx ? port->kind->tx_entry : port->kind->rx_entry;

@@ -124,8 +124,7 @@ int port_build(struct port *port, const struct port_request *request, struct reg
 
 /** Parts of port_build(), for rings that are there: region and claim are set, request says how many. */
 int port_rings_allocate(struct port *port, const struct port_request *request);
-void port_ring_setup(
-    struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index);
+void port_ring_setup(struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index);
 
 /**
  * The usual case: rings of the port's own, every slot with a buffer, rings empty. With mirrored, RX ring k

@@ -145,6 +145,14 @@ static int map_in_place(struct region *region, size_t control, size_t offset)
 	return 0;
 }
 
+/* A new one, from now on the process's. */
+static void region_begin(struct region *region)
+{
+	region_control_init(region->control, &region->shape, region_private_id(), 0);
+	region->id = region->control->id;
+	region_list(region);
+}
+
 int region_map_private(struct region *region, size_t behind)
 {
 	void *base;
@@ -184,9 +192,7 @@ int region_create(const struct region_shape *shape, struct region **out)
 		region_destroy(region);
 		return region_error(shape, err);
 	}
-	region_control_init(region->control, &region->shape, region_private_id(), 0);
-	region->id = region->control->id;
-	region_list(region);
+	region_begin(region);
 	*out = region;
 	return 0;
 }
@@ -234,7 +240,7 @@ int region_adopt(const struct region_shape *shape, int fd, struct region **out)
 	if (!err)
 		err = region_map_private(region, control);
 	if (!err)
-		err = map_in_place(region, control);
+		err = map_in_place(region, control, region->size);
 	if (err) {
 		region_destroy(region);
 		return region_error(shape, err);
@@ -307,7 +313,7 @@ int region_create_in(const struct region_shape *shape, void *memory, struct regi
 		return region_error(shape, err);
 	}
 	region->extmem = memory;
-	region_list(region);
+	region_begin(region);
 	*out = region;
 	return 0;
 }

@@ -37,10 +37,16 @@ static void after_fork(void)
 	pthread_mutex_unlock(&lock);
 }
 
+static void in_child(void)
+{
+	place_in_child();
+	after_fork();
+}
+
 /* A child that is made while another thread opens a port must not inherit the lock. */
 static void guard_forks(void)
 {
-	pthread_atfork(before_fork, after_fork, after_fork);
+	pthread_atfork(before_fork, after_fork, in_child);
 }
 
 void registry_lock(void)

@@ -395,8 +395,7 @@ static bool is_the_file(const struct share *share)
 {
 	struct stat named, open;
 
-	return !strchr(share->file, '/') &&
-	       strncmp(share->file, PREFIX, strlen(PREFIX)) == 0 &&
+	return !strchr(share->file, '/') && strncmp(share->file, PREFIX, strlen(PREFIX)) == 0 &&
 	       fstatat(share->dirfd, share->file, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       fstat(share->fd, &open) == 0 && S_ISREG(open.st_mode) &&
 	       named.st_dev == open.st_dev && named.st_ino == open.st_ino;
@@ -414,8 +413,8 @@ int share_adopt(struct share *share, int dirfd, int fd, const char *file, unsign
 		close(share->dirfd);
 	if (fd >= 0)
 		close(fd);
-	return error_set(-EPERM,
-	    "a port was passed on whose shared object this process cannot use: %s", file);
+	return error_set(
+	    -EPERM, "a port was passed on whose shared object this process cannot use: %s", file);
 }
 
 /* An open file's locks end with its last descriptor: what is locked still is somebody else's. */

@@ -210,7 +210,10 @@ static void a_child_killed_inside_a_sync(void **state)
 #define BETWEEN(test, one, other)                                                                  \
 	{                                                                                          \
 		.name = #test ": " one, .test_func = (test),                                       \
-		.initial_state = (void *)(uintptr_t)(const char *const[]){one, other}              \
+		.initial_state = (void *)(uintptr_t)(const char *const[])                          \
+		{                                                                                  \
+			one, other                                                                 \
+		}                                                                                  \
 	}
 
 int main(void)

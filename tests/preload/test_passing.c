@@ -449,7 +449,10 @@ static void descriptors_do_not_pile_up(void **state)
 #define BETWEEN(test, a, b)                                                                        \
 	{                                                                                          \
 		.name = #test ": " a, .test_func = (test),                                         \
-		.initial_state = (void *)(uintptr_t)(const char *const[]){a, b}                    \
+		.initial_state = (void *)(uintptr_t)(const char *const[])                          \
+		{                                                                                  \
+			a, b                                                                       \
+		}                                                                                  \
 	}
 
 int main(void)

@@ -458,13 +458,13 @@ static void what_a_child_still_uses_is_not_given_back(void **state)
 	assert_ok(region_if_take(region, &nifp, &lock));
 	child = child_start(keeps_on, NULL);
 	region_areas_give(region, &claim);
-	region_if_give(lock);
+	assert_false(region_if_give(region, nifp, lock));
 	assert_int_equal(region_area_generation(region, 0) & 1, 1);
 	assert_int_not_equal(region_slots(region, 0)[15].buf_idx, 0);
 	assert_int_equal(region_buffers_free(region), 16);
 	assert_ok(region_if_take(region, &other, &another));
 	assert_ptr_not_equal(other, nifp);
-	region_if_give(another);
+	assert_true(region_if_give(region, other, another));
 	kill(child, SIGKILL);
 	assert_int_equal(child_wait(child), -SIGKILL);
 	assert_ok(region_areas_take(region, 1, 0, slots, &claim));

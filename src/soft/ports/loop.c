@@ -114,7 +114,8 @@ static int loop_share(struct port *port)
 		if (end->own_wake < 0)
 			end->own_wake = os_wake_create();
 		if (end->own_wake < 0)
-			return error_set(end->own_wake, "out of descriptors for \"%s\"", port->name);
+			return error_set(
+			    end->own_wake, "out of descriptors for \"%s\"", port->name);
 	}
 	return 0;
 }

@@ -308,7 +308,8 @@ static int packet_adopt(struct port *port, struct parcel *parcel)
 		err = packet_tx_adopt(&packet->tx[i], parcel_take(parcel));
 	if (err) {
 		packet_free(packet);
-		return error_set(err, "cannot map the sockets of \"%s\": %s", port->name, strerror(-err));
+		return error_set(
+		    err, "cannot map the sockets of \"%s\": %s", port->name, strerror(-err));
 	}
 	attach(port, packet);
 	return 0;

@@ -263,8 +263,8 @@ static uint32_t blocks_for(uint32_t num_rings)
 
 static int blocks_map(struct packet_rx *rx, uint32_t n, int flags)
 {
-	void *blocks = mmap(
-	    NULL, (size_t)n * BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | flags, rx->fd, 0);
+	void *blocks =
+	    mmap(NULL, (size_t)n * BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | flags, rx->fd, 0);
 
 	if (blocks == MAP_FAILED)
 		return -errno;

@@ -360,8 +360,7 @@ static int switch_pack(struct port *port, struct parcel *parcel)
 	parcel->own.words[0] = sw->number;
 	parcel->own.words[1] = sw->own->generation;
 	parcel->own.words[2] = admission->is_kept;
-	return fits ? 0
-		    : error_set(-EOPNOTSUPP, "\"%s\" is too large to be passed on", port->name);
+	return fits ? 0 : error_set(-EOPNOTSUPP, "\"%s\" is too large to be passed on", port->name);
 }
 
 static int shares_take(struct switch_port *sw, struct parcel *parcel)
@@ -390,8 +389,7 @@ static int switch_join(struct port *port, struct switch_port *sw, uint32_t gener
 	switch_table_name(sw->view->table, sw->number, sw->admission.name);
 	err = states_allocate(port, sw);
 	if (!err)
-		err =
-		    switch_target_adopt(&sw->share, sw->number, generation, port, &sw->own);
+		err = switch_target_adopt(&sw->share, sw->number, generation, port, &sw->own);
 	return err;
 }
 

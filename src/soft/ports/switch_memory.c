@@ -265,7 +265,8 @@ int switch_target_adopt(const struct share *share, uint32_t number, uint32_t gen
 		close(fd);
 	if (err) {
 		switch_target_free(target);
-		return error_set(err, "the memory of \"%s\" is gone: %s", port->name, strerror(-err));
+		return error_set(
+		    err, "the memory of \"%s\" is gone: %s", port->name, strerror(-err));
 	}
 	*out = target;
 	return 0;
