@@ -373,7 +373,18 @@ int region_if_take(const struct region *region, struct netmap_if **out, int *loc
 	return 0;
 }
 
-void region_if_give(int lock)
+/* Of two that let go at the same time only one is the last. Without the lock: nobody is. */
+bool region_if_give(const struct region *region, const struct netmap_if *nifp, int lock)
 {
+	size_t at = (size_t)((const uint8_t *)nifp - region->base);
+	unsigned byte = IF_BYTE + (unsigned)(at / region->shape.if_size);
+	int pool, err = pool_lock(region, &pool);
+	bool last;
+
 	close(lock);
+	if (err)
+		return false;
+	last = os_lock_held(region->fd, byte) == 0;
+	pool_unlock(pool);
+	return last;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../base/error.h"
@@ -141,9 +142,15 @@ static int map_in_place(struct region *region, size_t control, size_t offset)
 		return err;
 	region->control = at;
 	region->control_size = control;
+	return 0;
+}
+
+/* A new one, from now on the process's. */
+static void region_begin(struct region *region)
+{
 	region_control_init(region->control, &region->shape, region_private_id(), 0);
 	region->id = region->control->id;
-	return 0;
+	region_list(region);
 }
 
 int region_map_private(struct region *region, size_t behind)
@@ -151,7 +158,8 @@ int region_map_private(struct region *region, size_t behind)
 	void *base;
 	int err;
 
-	region->fd = os_memory_create("pktloom-region", region->size + behind);
+	if (region->fd < 0)
+		region->fd = os_memory_create("pktloom-region", region->size + behind);
 	if (region->fd < 0)
 		return region->fd;
 	err = os_memory_map(region->fd, region->size, &base);
@@ -184,6 +192,60 @@ int region_create(const struct region_shape *shape, struct region **out)
 		region_destroy(region);
 		return region_error(shape, err);
 	}
+	region_begin(region);
+	*out = region;
+	return 0;
+}
+
+/* ---- regions of other processes, private parts included ---- */
+
+static bool is_same_file(int a, int b)
+{
+	struct stat one, other;
+
+	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
+struct region *region_of_memory(int fd)
+{
+	struct region *region = regions;
+
+	while (region && !is_same_file(region->fd, fd))
+		region = region->next;
+	return region;
+}
+
+bool region_memory_is_enough(const struct region *region, size_t behind)
+{
+	struct stat st;
+
+	return fstat(region->fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size >= region->size + behind;
+}
+
+int region_adopt(const struct region_shape *shape, int fd, struct region **out)
+{
+	size_t control = region_control_bytes(shape);
+	struct region *region = region_shape_is_sane(shape) ? region_new(shape) : NULL;
+	int err = 0;
+
+	if (!region) {
+		close(fd);
+		return error_set(-EPROTO, "no region has the shape that was passed on");
+	}
+	region->fd = fd;
+	if (!region_memory_is_enough(region, control))
+		err = -EPROTO;
+	if (!err)
+		err = region_map_private(region, control);
+	if (!err)
+		err = map_in_place(region, control, region->size);
+	if (err) {
+		region_destroy(region);
+		return region_error(shape, err);
+	}
+	region->id = region->control->id;
 	region_list(region);
 	*out = region;
 	return 0;
@@ -251,7 +313,7 @@ int region_create_in(const struct region_shape *shape, void *memory, struct regi
 		return region_error(shape, err);
 	}
 	region->extmem = memory;
-	region_list(region);
+	region_begin(region);
 	*out = region;
 	return 0;
 }

@@ -99,6 +99,21 @@ int region_create_in(const struct region_shape *shape, void *memory, struct regi
 void region_reference(struct region *region);
 void region_release(struct region *region);
 
+/** The region whose private memory that is, or NULL; no reference is taken. */
+struct region *region_of_memory(int fd);
+
+/** Another process's region without a name, from its private memory; the descriptor is taken over. */
+int region_adopt(const struct region_shape *shape, int fd, struct region **out);
+
+/**
+ * The same for one with a name: it has the shape that its object says.
+ *
+ * @param share  becomes the region's, also on failure
+ * @param fd     private memory; is taken over
+ */
+int region_adopt_named(
+    struct share *share, const char *directory, const char *name, int fd, struct region **out);
+
 /**
  * Give back what region_release() found without users. That locks the directory of shared objects, which
  * whoever releases may have locked already, so it is left to the end: registry_unlock() does it.

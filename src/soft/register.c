@@ -10,6 +10,7 @@
 #include "monitor.h"
 #include "offsets.h"
 #include "options.h"
+#include "place.h"
 #include "ports/switch_control.h"
 #include "soft.h"
 
@@ -106,6 +107,14 @@ static void use(uint32_t *users, const struct soft_range *range, bool exclusive)
 		users[i] = exclusive ? PORT_EXCLUSIVE : users[i] + 1;
 }
 
+/* Rings that have a user get another one. */
+static void share_used(struct ring *rings, const uint32_t *users, const struct soft_range *range)
+{
+	for (uint32_t i = range->first; i < range->end; i++)
+		if (users[i] > 0)
+			place_share(&rings[i]);
+}
+
 static void unuse(uint32_t *users, const struct soft_range *range)
 {
 	for (uint32_t i = range->first; i < range->end; i++)
@@ -177,6 +186,8 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 	err = region_if_take(port->region, &soft->nifp, &soft->if_lock);
 	if (err)
 		return err;
+	share_used(port->tx, port->tx_users, &soft->tx);
+	share_used(port->rx, port->rx_users, &soft->rx);
 	use(port->tx_users, &soft->tx, exclusive);
 	use(port->rx_users, &soft->rx, exclusive);
 	if_fill(soft, port);
@@ -315,9 +326,20 @@ int soft_register_sibling(struct soft *soft, const struct soft *bound, struct nm
 	return err;
 }
 
+/* Exclusive or not: whoever passed it on has it too. */
+void soft_register_adopted(struct soft *soft, struct port *port)
+{
+	bool exclusive = soft->flags & NR_EXCLUSIVE;
+
+	use(port->tx_users, &soft->tx, exclusive);
+	use(port->rx_users, &soft->rx, exclusive);
+	soft->port = port;
+}
+
 void soft_unregister(struct soft *soft)
 {
 	struct port *port = soft->port;
+	uint32_t extra;
 
 	if (!port)
 		return;
@@ -327,8 +349,9 @@ void soft_unregister(struct soft *soft)
 	soft_unwatch(soft);
 	unuse(port->tx_users, &soft->tx);
 	unuse(port->rx_users, &soft->rx);
-	region_buffers_give(port->region, soft->nifp->ni_bufs_head, soft->extra_bufs);
-	region_if_give(soft->if_lock);
+	extra = soft->nifp->ni_bufs_head;
+	if (region_if_give(port->region, soft->nifp, soft->if_lock))
+		region_buffers_give(port->region, extra, soft->extra_bufs);
 	registry_put(port);
 	registry_unlock();
 	soft->port = NULL;

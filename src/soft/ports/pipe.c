@@ -24,6 +24,7 @@
 #include "../../base/error.h"
 #include "../exchange.h"
 #include "../offsets.h"
+#include "../parcel.h"
 #include "../port.h"
 #include "../share.h"
 #include "../soft.h"
@@ -382,7 +383,7 @@ static uint32_t pair_of(const struct pipe *pipe, bool tx, uint32_t index)
 	return tx == master ? index : pipe->header.shape.tx_rings + index;
 }
 
-static void rings_attach(struct port *port, struct pipe *pipe)
+static void rings_attach(struct port *port, struct pipe *pipe, bool resume)
 {
 	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++) {
 		bool tx = i < port->num_tx;
@@ -392,6 +393,8 @@ static void rings_attach(struct port *port, struct pipe *pipe)
 		exchange_end_init(
 		    &pipe->ends[i], exchange_at(pipe, pair_of(pipe, tx, k)), pipe_wake_open);
 		r->state = &pipe->ends[i];
+		if (!resume)
+			continue;
 		exchange_resume(r);
 		if (tx) /* what the end's last user, who had offsets, left in the slots is not meant */
 			offsets_write(
@@ -435,7 +438,7 @@ static int build(struct port *port, struct pipe *pipe, const struct port_request
 		return error_set(-ENOMEM, "out of memory for \"%s\"", wanted->name);
 	}
 	port->state = pipe;
-	rings_attach(port, pipe);
+	rings_attach(port, pipe, true);
 	return 0;
 }
 
@@ -532,6 +535,62 @@ static void pipe_close(struct port *port)
 	pipe_free(pipe);
 }
 
+/* ---- passing on ---- */
+
+static int pipe_pack(struct port *port, struct parcel *parcel)
+{
+	const struct pipe *pipe = port->state;
+
+	return parcel_put_share(parcel, &pipe->share, &parcel->own.share[0])
+		   ? 0
+		   : error_set(-EOPNOTSUPP, "\"%s\" is too large to be passed on", port->name);
+}
+
+static bool is_shaped(const struct port *port, const struct pipe *pipe)
+{
+	struct port_request request = {0};
+
+	request_adopt(&request, &pipe->header.shape, pipe->share.end == 0);
+	return request.tx_rings == port->num_tx && request.rx_rings == port->num_rx &&
+	       request.tx_slots == port->tx_slots && request.rx_slots == port->rx_slots;
+}
+
+static int pipe_join(struct port *port, struct pipe *pipe)
+{
+	int err = header_read(&pipe->share, port->name, &pipe->header);
+
+	if (!err && (pipe->share.end > 1 || !is_shaped(port, pipe)))
+		err = error_set(-EPROTO, "\"%s\" was passed on in another shape", port->name);
+	if (!err)
+		err = control_map(pipe, port->name);
+	if (err)
+		return err;
+	pipe->ends = calloc((size_t)port->num_tx + port->num_rx, sizeof *pipe->ends);
+	return pipe->ends ? 0 : error_set(-ENOMEM, "out of memory for \"%s\"", port->name);
+}
+
+static int pipe_adopt(struct port *port, struct parcel *parcel)
+{
+	struct pipe *pipe = calloc(1, sizeof *pipe);
+	int err;
+
+	if (!pipe)
+		return error_set(-ENOMEM, "out of memory for \"%s\"", port->name);
+	err = parcel_take_share(parcel, &parcel->own.share[0], &pipe->share);
+	if (err) {
+		free(pipe);
+		return err;
+	}
+	err = pipe_join(port, pipe);
+	if (err) {
+		pipe_free(pipe);
+		return err;
+	}
+	port->state = pipe;
+	rings_attach(port, pipe, false);
+	return 0;
+}
+
 #define pipe_txsync exchange_txsync
 #define pipe_rxsync exchange_rxsync
 RING_SYNCS(pipe)
@@ -542,6 +601,8 @@ const struct port_kind port_kind_pipe = {
     .help = "two ends in any processes of one user, over shared memory, without a copy",
     .open = pipe_open,
     .close = pipe_close,
+    .pack = pipe_pack,
+    .adopt = pipe_adopt,
     .tx_entry = pipe_tx_entry,
     .rx_entry = pipe_rx_entry,
     .arm = exchange_arm,
