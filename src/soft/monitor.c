@@ -159,7 +159,7 @@ static void request_shape(struct port_request *request, const struct monitor_sha
 }
 
 /* netmap's own names: what is watched, how, and the how manieth monitor of that port it is. */
-static void name_and_mode(struct port *port, const char *watched, uint32_t number)
+static void name_it(struct port *port, const char *watched, uint32_t number)
 {
 	const struct monitor *monitor = port->state;
 	uint64_t flags = monitor->choice.flags;
@@ -167,8 +167,22 @@ static void name_and_mode(struct port *port, const char *watched, uint32_t numbe
 	snprintf(port->name, sizeof port->name, "%.*s/%s%s%s#%u", (int)(sizeof port->name - 16),
 	    watched, flags & NR_ZCOPY_MON ? "z" : "", flags & NR_MONITOR_RX ? "r" : "",
 	    flags & NR_MONITOR_TX ? "t" : "", number);
-	snprintf(port->mode, sizeof port->mode, "packets %s their consumer, by copy%s",
-	    flags & NR_ZCOPY_MON ? "after" : "before",
+}
+
+/* How the packets come, as it is by what watches the rings. */
+static void mode_say(struct port *port)
+{
+	const struct monitor *monitor = port->state;
+	uint32_t swapping = 0;
+
+	for (uint32_t i = 0; i < monitor->num_taps; i++)
+		swapping += monitor->taps[i].swaps;
+	port->zero_copy = swapping > 0 && swapping == monitor->num_taps;
+	snprintf(port->mode, sizeof port->mode, "packets %s their consumer, %s%s",
+	    monitor->choice.flags & NR_ZCOPY_MON ? "after" : "before",
+	    port->zero_copy ? "by swap"
+	    : swapping      ? "swap if sent"
+			    : "by copy",
 	    monitor->elsewhere ? ", of another process" : "");
 }
 
@@ -236,6 +250,22 @@ static int sinks_make(struct port *port, struct monitor *monitor)
 	return watch_prepare(monitor->watched);
 }
 
+/*
+ * To show packets by swapping buffers the rings must be in the watched port's region, as the module has it;
+ * where that is full they are elsewhere and show copies. Copies alone stay out of the way of other ports.
+ */
+static int rings_make_here(struct port *port, const struct port_request *request)
+{
+	struct region *region = request->watched->region;
+
+	if (request->monitor_flags & NR_ZCOPY_MON) {
+		region_reference(region);
+		if (port_build_own(port, request, region, false) == 0)
+			return 0;
+	}
+	return port_build_own(port, request, NULL, false);
+}
+
 static int open_here(struct port *port, struct monitor *monitor, struct port_request *request)
 {
 	struct port *watched = request->watched;
@@ -244,7 +274,7 @@ static int open_here(struct port *port, struct monitor *monitor, struct port_req
 
 	monitor_shape_of(watched, &shape);
 	request_shape(request, &shape);
-	err = port_build_own(port, request, NULL, false);
+	err = rings_make_here(port, request);
 	if (err)
 		return err;
 	monitor->watched = watched;
@@ -259,7 +289,7 @@ static int open_here(struct port *port, struct monitor *monitor, struct port_req
 	}
 	monitor->next = watched->monitors;
 	watched->monitors = monitor;
-	name_and_mode(port, watched->name, board_number(watched));
+	name_it(port, watched->name, board_number(watched));
 	return 0;
 }
 
@@ -328,7 +358,7 @@ static int open_elsewhere(struct port *port, struct monitor *monitor, struct por
 	if (err)
 		memory_free(monitor);
 	else
-		name_and_mode(port, request->name, monitor->visit.number - 1);
+		name_it(port, request->name, monitor->visit.number - 1);
 	return err;
 }
 
@@ -363,6 +393,7 @@ void monitor_start(struct port *port, const struct soft_range *rings)
 		monitor->num_taps =
 		    watch_begin(monitor->watched, &monitor->choice, monitor->sinks, monitor->taps);
 	}
+	mode_say(port);
 }
 
 const struct port *monitor_shown(const struct port *port)

@@ -18,6 +18,9 @@
 #define SPARE_BUFS    ((uint64_t)(SPARE_PLAIN + SPARE_PAIRS) * SOFT_SLOTS_DEFAULT)
 #define SPARE_IF_SIZE 8192u
 
+/* What a region for one port has: zero-copy monitors have their rings there. */
+#define SPARE_MONITORS 2u
+
 void port_ring_setup(struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index)
 {
 	r->common.ring = region_ring(port->region, object);
@@ -121,15 +124,28 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
+/* Rings of monitors that may come; nobody watches a monitor. */
+static uint32_t spare_rings(const struct port_request *request)
+{
+	uint32_t num_tx = request->tx_rings + request->host_tx_rings;
+	uint32_t num_rx = request->rx_rings + request->host_rx_rings;
+	uint32_t spare = SPARE_MONITORS * (1 + larger(num_tx, num_rx));
+
+	return request->monitor_flags || spare > SPARE_PLAIN ? 0 : spare;
+}
+
 static void exact_shape(const struct port_request *request, bool mirrored, struct region_shape *out)
 {
 	uint32_t num_tx = request->tx_rings + request->host_tx_rings;
 	uint32_t num_rx = request->rx_rings + request->host_rx_rings;
+	uint32_t ring_slots = larger(request->tx_slots, request->rx_slots);
+	uint32_t spare = spare_rings(request);
+	uint64_t bufs = buffers_wanted(request, mirrored) + (uint64_t)spare * ring_slots;
 
-	*out = (struct region_shape){.plain = mirrored ? 0 : num_tx + num_rx,
+	*out = (struct region_shape){.plain = (mirrored ? 0 : num_tx + num_rx) + spare,
 	    .pairs = mirrored ? num_tx : 0,
-	    .ring_slots = larger(request->tx_slots, request->rx_slots),
-	    .num_bufs = port_buffers_for(buffers_wanted(request, mirrored)),
+	    .ring_slots = ring_slots,
+	    .num_bufs = port_buffers_for(bufs),
 	    .buf_size = request->buf_size,
 	    .if_size = port_if_size(num_tx + num_rx)};
 }

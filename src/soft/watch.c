@@ -132,6 +132,31 @@ static int put_indirect(
 	return SHOWN;
 }
 
+/*
+ * The ring gets the sink's free buffer for its own. Both slots are ours: the sink's is free, and the ring's
+ * is not its program's any more (RX) or not yet again (TX), nor given to whoever fills or empties it.
+ */
+static int put_swapped(struct turn *turn, struct netmap_slot *from, uint64_t word, uint16_t flags)
+{
+	const struct watch_sink *sink = turn->tap->sink;
+	struct netmap_slot *to = &sink->slots[turn->at];
+	uint32_t index = __atomic_load_n(&to->buf_idx, __ATOMIC_RELAXED);
+
+	if (index < REGION_FIRST_BUFFER || index >= sink->num_bufs)
+		return LOOM_DROP_BAD_INDEX;
+	from->buf_idx = index;
+	from->flags |= NS_BUF_CHANGED;
+	to->buf_idx = (uint32_t)word;
+	slot_finish(turn, (uint16_t)(word >> 32), flags | NS_BUF_CHANGED);
+	return SHOWN;
+}
+
+/* Only by the last tap: those before it have copied by then. A monitor knows nothing of offsets. */
+static bool is_swapped(const struct watch_tap *tap, uint64_t offset)
+{
+	return tap->swaps && !tap->next && offset == 0;
+}
+
 static bool is_indirect(const struct ring *r, uint64_t word)
 {
 	return word >> 48 & NS_INDIRECT && r->tx && r->port->indirect;
@@ -143,7 +168,7 @@ static int put_slot(struct turn *turn, uint32_t at, bool more)
 	const struct watch_sink *sink = turn->tap->sink;
 	const struct ring *r = turn->tap->ring;
 	const struct region *region = r->port->region;
-	const struct netmap_slot *from = &r->common.ring->slot[at];
+	struct netmap_slot *from = &r->common.ring->slot[at];
 	uint64_t word = loom_slot_word(from);
 	uint32_t buffer = (uint32_t)word, len = (uint16_t)(word >> 32);
 	uint64_t offset = __atomic_load_n(&from->ptr, __ATOMIC_RELAXED) & ring_offset_mask(r);
@@ -158,6 +183,8 @@ static int put_slot(struct turn *turn, uint32_t at, bool more)
 		return LOOM_DROP_BAD_INDEX;
 	if (offset >= region->buf_size || len > region->buf_size - offset || len > sink->buf_size)
 		return LOOM_DROP_BAD_LENGTH;
+	if (is_swapped(turn->tap, offset))
+		return put_swapped(turn, from, word, flags);
 	memcpy(
 	    buffer_in(sink, &sink->slots[turn->at]), region_buffer(region, buffer) + offset, len);
 	slot_finish(turn, len, flags);
@@ -409,13 +436,31 @@ static uint32_t shown_at(const struct ring *r)
 	return r->index < nic ? r->index : watch_nic_rings(port) + r->index - nic;
 }
 
+/*
+ * Whether the tap's buffers may change places with the ring's. Slots that a pair of rings shares keep
+ * their packets when the receiver releases them: monitors of the sender see them there after that.
+ */
+static bool can_swap(const struct watch_tap *tap)
+{
+	const struct port *port = tap->ring->port;
+	const struct region *region = port->region;
+	bool shared = port->claim.areas[0] >= region->shape.plain;
+
+	return tap->consumed && tap->sink->buffers == region_buffer(region, 0) &&
+	       (tap->ring->tx || !shared);
+}
+
+/* Taps that swap stand behind those that copy. */
 static void tap_begin(struct watch_tap *tap)
 {
 	struct watch *watch = tap->ring->watch;
+	struct watch_tap **at = &watch->first;
 
 	pthread_mutex_lock(&watch->lock);
-	tap->next = watch->first;
-	watch->first = tap;
+	while (tap->swaps && *at && !(*at)->swaps)
+		at = &(*at)->next;
+	tap->next = *at;
+	*at = tap;
 	pthread_mutex_unlock(&watch->lock);
 	ring_unusual_add(tap->ring, RING_WATCHED);
 }
@@ -436,6 +481,7 @@ uint32_t watch_begin(struct port *port, const struct watch_choice *choice, struc
 		    .sink = &sinks[at],
 		    .consumed = choice->flags & NR_ZCOPY_MON,
 		    .fresh = true};
+		taps[n].swaps = can_swap(&taps[n]);
 		tap_begin(&taps[n++]);
 	}
 	return n;

@@ -60,6 +60,7 @@ struct watch_tap {
 	struct ring *ring;
 	struct watch_sink *sink;
 	bool consumed; /* packets are shown when their consumer is done with them, not before */
+	bool swaps;    /* … and by changing buffers with the ring, if no other monitor does */
 	bool fresh;    /* no sync since it came */
 	bool torn;     /* the beginning of the packet that stands at `seen` was lost */
 	uint32_t seen; /* slots before it were shown, or dropped */

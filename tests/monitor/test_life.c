@@ -125,7 +125,7 @@ static void names_are_netmaps(void **state)
 	}
 	assert_ok(loom_port_info(monitors[1].port, &info));
 	assert_string_equal(info.kind, "monitor");
-	assert_string_equal(info.mode, "packets after their consumer, by copy");
+	assert_string_equal(info.mode, "packets after their consumer, swap if sent");
 	assert_false(info.zero_copy);
 	assert_ok(loom_port_info(monitors[0].port, &info));
 	assert_string_equal(info.mode, "packets before their consumer, by copy");
