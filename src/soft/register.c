@@ -153,10 +153,12 @@ static void reply_fill(struct nmreq_register *reg, const struct soft *soft, cons
 {
 	reg->nr_offset = (uint64_t)((const uint8_t *)soft->nifp - port->region->base);
 	reg->nr_memsize = port->region->size;
-	reg->nr_tx_slots = port->tx_slots;
-	reg->nr_rx_slots = port->rx_slots;
-	reg->nr_tx_rings = (uint16_t)(port->num_tx - port->host_tx);
-	reg->nr_rx_rings = (uint16_t)(port->num_rx - port->host_rx);
+	if (reg->nr_mode != NR_REG_NULL) { /* there, what was asked for stands, as in the module */
+		reg->nr_tx_slots = port->tx_slots;
+		reg->nr_rx_slots = port->rx_slots;
+		reg->nr_tx_rings = (uint16_t)(port->num_tx - port->host_tx);
+		reg->nr_rx_rings = (uint16_t)(port->num_rx - port->host_rx);
+	}
 	reg->nr_host_tx_rings = (uint16_t)port->host_tx;
 	reg->nr_host_rx_rings = (uint16_t)port->host_rx;
 	reg->nr_mem_id = (uint16_t)port->region->id;
