@@ -442,13 +442,31 @@ static int build(struct port *port, struct pipe *pipe, const struct port_request
 	return 0;
 }
 
+/*
+ * The last user of a pipe may be killed while we open it: then the object is ours, but its rings may have gone back
+ * to the region before we could say that we use them, or the region itself. Nobody else has it: begin anew.
+ */
+static int join_or_begin(struct pipe *pipe, const struct port_request *request,
+    struct region **region, struct region_claim *claim)
+{
+	int err = join(pipe, request, region, claim);
+
+	if (err != -EPROTO || share_end_held(&pipe->share, 1 - pipe->share.end) != 0 ||
+	    ftruncate(pipe->share.fd, 0) != 0)
+		return err;
+	if (*region)
+		region_release(*region);
+	*region = NULL;
+	return create(pipe, request, region, claim);
+}
+
 /* A region that was found is the caller's to release, when the directory is not locked any more. */
 static int enter(struct port *port, struct pipe *pipe, const struct port_request *request,
     struct region **region)
 {
 	struct region_claim claim;
 	int err = pipe->share.created ? create(pipe, request, region, &claim)
-				      : join(pipe, request, region, &claim);
+				      : join_or_begin(pipe, request, region, &claim);
 
 	if (err)
 		return err;
