@@ -120,6 +120,12 @@ int soft_open(struct device **out);
 /** A soft device from what another process packed, all of whose descriptors it takes over, also on failure. */
 int soft_unpack(struct device_parcel *parcel, struct device **out);
 
+/**
+ * From now on children use the ports that they inherit: what the parent closes stays open in them. Else it
+ * is closed, though they have copies of its descriptors.
+ */
+void soft_children_share(void);
+
 /** Its port kinds, see loom_kind_at(). */
 int soft_kind_at(unsigned index, struct loom_kind *out);
 

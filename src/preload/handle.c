@@ -93,6 +93,7 @@ static void fork_child(void)
 static void __attribute__((constructor)) start(void)
 {
 	process = getpid();
+	soft_children_share();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 

@@ -121,6 +121,7 @@ static int bound_pack(struct soft *soft, struct parcel *parcel)
 	err = place_share_port(port);
 	if (err)
 		return err;
+	port->held_elsewhere = true;
 	parcel->bound = 1;
 	if (!region_pack(port->region, parcel) || !binding_pack(soft, parcel) ||
 	    !port_pack(port, parcel))
@@ -306,6 +307,7 @@ static int port_fill(struct port *port, struct parcel *parcel, struct region *re
 	int err;
 
 	port->references = 1;
+	port->held_elsewhere = true;
 	snprintf(port->name, sizeof port->name, "%.*s", (int)sizeof port->name - 1, from->name);
 	snprintf(port->mode, sizeof port->mode, "%.*s", (int)sizeof port->mode - 1, from->mode);
 	snprintf(port->directory, sizeof port->directory, "%s", from->directory);

@@ -49,8 +49,10 @@ struct port {
 	struct ring *tx, *rx;
 	uint32_t *tx_users, *rx_users; /* descriptors per ring; PORT_EXCLUSIVE: one, and no more */
 	bool zero_copy;
-	bool indirect;            /* TX slots may point elsewhere: NS_INDIRECT */
-	void *state;              /* the kind's */
+	bool
+	    held_elsewhere; /* others have it open too, perhaps: closing it here is not the end of it */
+	bool indirect;      /* TX slots may point elsewhere: NS_INDIRECT */
+	void *state;        /* the kind's */
 	struct monitor *monitors; /* those that watch this port; guarded by the registry's lock */
 	unsigned monitors_made;
 	struct board_owner

@@ -224,6 +224,15 @@ bool region_memory_is_enough(const struct region *region, size_t behind)
 	       (uint64_t)st.st_size >= region->size + behind;
 }
 
+/* Equal ids promise one memory to programs, ring headers included. */
+void region_list_adopted(struct region *region)
+{
+	region->id = region->control->id;
+	if (region_mapped(region->id))
+		region->id = region_private_id();
+	region_list(region);
+}
+
 int region_adopt(const struct region_shape *shape, int fd, struct region **out)
 {
 	size_t control = region_control_bytes(shape);
@@ -245,8 +254,7 @@ int region_adopt(const struct region_shape *shape, int fd, struct region **out)
 		region_destroy(region);
 		return region_error(shape, err);
 	}
-	region->id = region->control->id;
-	region_list(region);
+	region_list_adopted(region);
 	*out = region;
 	return 0;
 }

@@ -40,7 +40,8 @@ int region_buffers_map(const struct region *region);
 /** An id that no region of this process has, and no named one gets. */
 uint32_t region_private_id(void);
 
-/** The list of this process's regions. */
+/** The list of this process's regions; one of another process gets an id that no other has. */
+void region_list_adopted(struct region *region);
 void region_list(struct region *region);
 struct region *region_first(void);
 

@@ -290,7 +290,7 @@ int region_adopt_named(
 	}
 	snprintf(region->name, sizeof region->name, "%s", name);
 	snprintf(region->directory, sizeof region->directory, "%s", directory);
-	region_list(region);
+	region_list_adopted(region);
 	*out = region;
 	return 0;
 }

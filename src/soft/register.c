@@ -352,7 +352,7 @@ void soft_unregister(struct soft *soft)
 	unuse(port->tx_users, &soft->tx);
 	unuse(port->rx_users, &soft->rx);
 	extra = soft->nifp->ni_bufs_head;
-	if (region_if_give(port->region, soft->nifp, soft->if_lock))
+	if (region_if_give(port->region, soft->nifp, soft->if_lock) || !port->held_elsewhere)
 		region_buffers_give(port->region, extra, soft->extra_bufs);
 	registry_put(port);
 	registry_unlock();

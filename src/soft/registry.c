@@ -24,12 +24,21 @@ static const struct port_kind *const kinds[] = {
 
 #define NUM_KINDS (sizeof kinds / sizeof kinds[0])
 
+static bool children_share;
+
+void soft_children_share(void)
+{
+	children_share = true;
+}
+
 /* The child has all ports that its parent has. One that could not be shared is as a copy then. */
 static void before_fork(void)
 {
 	registry_lock();
-	for (struct port *port = ports; port; port = port->next)
+	for (struct port *port = ports; port; port = port->next) {
 		place_share_port(port);
+		port->held_elsewhere |= children_share;
+	}
 }
 
 static void after_fork(void)
@@ -40,6 +49,8 @@ static void after_fork(void)
 static void in_child(void)
 {
 	place_in_child();
+	for (struct port *port = ports; port; port = port->next)
+		port->held_elsewhere = true;
 	after_fork();
 }
 

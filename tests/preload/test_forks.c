@@ -109,6 +109,32 @@ static void a_child_that_closes_takes_nothing_away(void **state)
 	ends_close();
 }
 
+static int child_that_stays(int socket)
+{
+	hear(socket);
+	batch_send(0);
+	batch_take(0);
+	return 0;
+}
+
+static void what_the_parent_closes_stays_open_in_the_child(void **state)
+{
+	const char *const *names = *state;
+	struct peer child;
+	int fd;
+
+	ends_open(state);
+	child = peer_start(child_that_stays);
+	ends_close();
+	fd = netmap_open();
+	if (strcmp(names[0], names[1]) != 0)
+		assert_int_equal(netmap_bind(fd, names[0], 0), EBUSY);
+	say(child.socket);
+	assert_int_equal(peer_end(&child), 0);
+	assert_int_equal(netmap_bind(fd, names[0], 0), 0);
+	close(fd);
+}
+
 /* ---- at the same time ---- */
 
 struct board {
@@ -225,6 +251,9 @@ int main(void)
 	    BETWEEN(a_child_that_closes_takes_nothing_away, "x{1", "x}1"),
 	    BETWEEN(a_child_that_closes_takes_nothing_away, "vale0:a", "vale0:b"),
 	    BETWEEN(a_child_that_closes_takes_nothing_away, "loop:a", "loop:a"),
+	    BETWEEN(what_the_parent_closes_stays_open_in_the_child, "y{1", "y}1"),
+	    BETWEEN(what_the_parent_closes_stays_open_in_the_child, "vale1:a", "vale1:b"),
+	    BETWEEN(what_the_parent_closes_stays_open_in_the_child, "loop:b", "loop:b"),
 	    BETWEEN(parent_and_child_at_the_same_time, "x{1", "x}1"),
 	    BETWEEN(parent_and_child_at_the_same_time, "loop:a", "loop:a"),
 	    BETWEEN(a_child_killed_inside_a_sync, "x{1", "x}1"),

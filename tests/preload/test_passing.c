@@ -282,6 +282,116 @@ static void three_programs_in_a_row(void **state)
 	port_close(&b);
 }
 
+static int opens_and_syncs_for_ever(int socket)
+{
+	struct port port = port_open("x{killed");
+
+	send_frames(&port, 3, 50);
+	pass_port(socket, &port);
+	for (;;)
+		ioctl(port.fd, NIOCTXSYNC, NULL);
+	return 0;
+}
+
+static void the_sender_is_killed(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		struct peer peer = peer_start(opens_and_syncs_for_ever);
+		struct port a = take_port(peer.socket), b = port_open("x}killed");
+
+		sleep_ms(i % 3);
+		assert_int_equal(kill(peer.pid, SIGKILL), 0);
+		assert_int_equal(peer_end(&peer), -SIGKILL);
+		take_frames(&b, 3, 50);
+		send_frames(&a, FRAMES, 60);
+		take_frames(&b, FRAMES, 60);
+		port_close(&a);
+		port_close(&b);
+	}
+}
+
+/* ---- who knows nothing of this library ---- */
+
+static int becomes_plain(int socket)
+{
+	char number[16];
+
+	snprintf(number, sizeof number, "%d", socket);
+	unsetenv("LD_PRELOAD");
+	execl("/proc/self/exe", "plain", number, (char *)NULL);
+	return 126;
+}
+
+/* It gets one descriptor that has nothing to do with anything, and the other as it was sent. */
+static int plain(int socket)
+{
+	struct pollfd wait;
+	int fds[2];
+	char byte;
+
+	CHECK(take_fds(socket, fds, 2, &byte, 1, 0) == 2);
+	CHECK(ioctl(fds[0], NIOCTXSYNC, NULL) == -1);
+	wait = (struct pollfd){.fd = fds[0], .events = POLLIN};
+	CHECK(poll(&wait, 1, 0) >= 0);
+	CHECK(write(fds[1], "!", 1) == 1);
+	pass_fds(socket, fds, 1, "x", 1);
+	CHECK(close(fds[0]) == 0);
+	return 0;
+}
+
+static void a_program_without_the_library_can_only_pass_it_on(void **state)
+{
+	struct peer peer = peer_start(becomes_plain);
+	struct port a = port_open("x{plain"), b = port_open("x}plain");
+	int pipes[2], fds[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	fds[0] = a.fd;
+	fds[1] = pipes[1];
+	pass_fds(peer.socket, fds, 2, "x", 1);
+	assert_int_equal(read(pipes[0], &byte, 1), 1);
+	assert_int_equal(take_fds(peer.socket, fds, 1, &byte, 1, 0), 1);
+	assert_int_equal(ioctl(fds[0], NIOCTXSYNC, NULL), 0);
+	assert_int_equal(peer_end(&peer), 0);
+	close(fds[0]);
+	close(pipes[0]);
+	close(pipes[1]);
+	send_frames(&a, 1, 5);
+	take_frames(&b, 1, 5);
+	port_close(&a);
+	port_close(&b);
+}
+
+static void what_cannot_be_passed_on_is_refused(void **state)
+{
+	struct port watched = port_open("null:w");
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+	struct cmsghdr *cmsg = (struct cmsghdr *)(void *)control;
+	char byte = 0;
+	struct iovec part = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr message = {.msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = sizeof control};
+	int ends[2], fd = netmap_open();
+
+	(void)state;
+	assert_int_equal(netmap_bind(fd, "null:w", NR_MONITOR_TX), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	*cmsg = (struct cmsghdr){
+	    .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof fd);
+	assert_errno(sendmsg(ends[0], &message, 0), EOPNOTSUPP);
+	assert_errno(recv(ends[1], &byte, 1, MSG_DONTWAIT), EAGAIN); /* nothing was sent */
+	close(fd);
+	close(ends[0]);
+	close(ends[1]);
+	port_close(&watched);
+}
+
 /* ---- null and loop: within the receiver ---- */
 
 static int uses_null(int socket)
@@ -455,7 +565,7 @@ static void descriptors_do_not_pile_up(void **state)
 		}                                                                                  \
 	}
 
-int main(void)
+static int tests_run(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(within_a_process_it_is_the_same_open_file),
@@ -474,6 +584,9 @@ int main(void)
 	    BETWEEN(three_programs_in_a_row, "x{1", "x}1"),
 	    BETWEEN(three_programs_in_a_row, "vale0:a", "vale0:b"),
 	    cmocka_unit_test(the_sender_exits),
+	    cmocka_unit_test(the_sender_is_killed),
+	    cmocka_unit_test(a_program_without_the_library_can_only_pass_it_on),
+	    cmocka_unit_test(what_cannot_be_passed_on_is_refused),
 	    cmocka_unit_test(null_goes_on_swallowing),
 	    cmocka_unit_test(loop_between_two_programs),
 	    cmocka_unit_test(the_rest_of_the_message_is_as_it_was),
@@ -482,4 +595,12 @@ int main(void)
 	};
 
 	return cmocka_run_group_tests(tests, group_start, group_end);
+}
+
+/* Started anew without the library, as "plain", it is the receiver that knows nothing of it. */
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[0], "plain") == 0)
+		return plain(atoi(argv[1]));
+	return tests_run();
 }

@@ -331,7 +331,7 @@ static void switch_close(struct port *port)
 {
 	struct switch_port *sw = port->state;
 	bool locked = os_directory_lock(sw->share.dirfd, LOCK_TIMEOUT_MS) == 0;
-	bool last = !locked || share_end_is_mine(&sw->share);
+	bool last = !locked || !port->held_elsewhere || share_end_is_mine(&sw->share);
 
 	if (last)
 		inboxes_close(port, sw);
