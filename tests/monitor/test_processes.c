@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "soft/pool.h"
+
 #define SOME 50u
 
 /* What a test and its child tell each other. */
@@ -20,6 +22,8 @@ struct talk {
 	uint32_t step;   /* how far the child has come */
 	uint32_t wanted; /* how far it may go */
 	uint32_t stop;   /* the traffic has flown enough */
+	uint32_t region; /* the watched port's */
+	uint32_t buffers[SOME];
 };
 
 static struct talk *talk;
@@ -169,6 +173,111 @@ static void a_switch_port_is_watched_from_outside(void **state)
 	pair_is_watched("vale9:a", "vale9:b", &(struct watcher){"vale9:a/rt", NULL, NS_TXMON});
 	setup(NULL);
 	pair_is_watched("vale9:a", "vale9:b", &(struct watcher){"vale9:b/zrt", NULL, 0});
+}
+
+/* ---- swapping ---- */
+
+/* Whether what was received last came in these very buffers. */
+static bool came_in(const struct netmap_ring *ring, const uint32_t *buffers)
+{
+	uint32_t at = (ring->head + ring->num_slots - SOME) % ring->num_slots;
+
+	for (unsigned i = 0; i < SOME; i++, at = (at + 1) % ring->num_slots)
+		if (ring->slot[at].buf_idx != buffers[i] ||
+		    !(ring->slot[at].flags & NS_BUF_CHANGED))
+			return false;
+	return true;
+}
+
+/* Given a number of steps; after that it waits to be killed. */
+static int look_at_buffers(void *arg)
+{
+	struct loom_port *port;
+	struct loom_rxring rx;
+	struct loom_info info;
+
+	if (!reached(&talk->start, 1) || loom_open("o{5/zt", NULL, &port) != 0 ||
+	    loom_rx(port, 0, &rx) != 0)
+		return 1;
+	if (loom_port_info(port, &info) != 0 || info.region != talk->region || !info.zero_copy ||
+	    !strstr(info.mode, "by swap, of another process"))
+		return 2;
+	if (!step_done(1) || !sees(&rx, 0, SOME, NS_TXMON))
+		return 3;
+	if (!came_in(rx.ring, talk->buffers))
+		return 4;
+	if (!step_done(2))
+		return 5;
+	if (arg)
+		for (;;)
+			pause();
+	loom_close(port);
+	return 0;
+}
+
+/* Those of rings that nobody fills are found when somebody else takes rings of the region. */
+static void buffers_come_back(const struct loom_txring *tx, const struct loom_rxring *rx,
+    struct region *region, uint32_t before)
+{
+	const uint64_t deadline = now_ms() + PATIENCE_MS;
+
+	for (uint32_t first = 0; region_buffers_free(region) != before; first += SOME) {
+		struct monitor other;
+
+		assert_true(now_ms() < deadline);
+		round_trip(tx, rx, first, SOME);
+		monitor_open(&other, "o{5", "zt", NULL);
+		monitor_close(&other);
+	}
+}
+
+static void swapped_with_a_child(bool killed)
+{
+	struct loom_port *from, *to;
+	struct region *region;
+	struct loom_txring tx;
+	struct loom_rxring rx;
+	struct loom_info info;
+	uint32_t before;
+	pid_t child = child_start(look_at_buffers, killed ? &talk : NULL);
+
+	assert_ok(loom_open("o{5", NULL, &from));
+	assert_ok(loom_open("o}5", NULL, &to));
+	assert_ok(loom_tx(from, 0, &tx));
+	assert_ok(loom_rx(to, 0, &rx));
+	assert_ok(loom_port_info(from, &info));
+	region = region_mapped(info.region);
+	before = region_buffers_free(region);
+	talk->region = info.region;
+	for (unsigned i = 0; i < SOME; i++)
+		talk->buffers[i] = tx.ring->slot[tx.ring->head + i].buf_idx;
+	__atomic_store_n(&talk->start, 1, __ATOMIC_RELEASE);
+	wait_for(1);
+	round_trip(&tx, &rx, 0, SOME);
+	go_on(1);
+	wait_for(2);
+	assert_int_not_equal(region_buffers_free(region), before);
+	if (killed)
+		kill(child, SIGKILL);
+	else
+		go_on(2);
+	assert_int_equal(child_wait(child), killed ? -SIGKILL : 0);
+	buffers_come_back(&tx, &rx, region, before);
+	loom_close(from);
+	loom_close(to);
+	assert_int_equal(scratch_files(), 0);
+}
+
+static void buffers_change_places_with_a_monitor_outside(void **state)
+{
+	(void)state;
+	swapped_with_a_child(false);
+}
+
+static void a_killed_monitors_buffers_come_back(void **state)
+{
+	(void)state;
+	swapped_with_a_child(true);
 }
 
 /* ---- sleeping ---- */
@@ -577,6 +686,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(a_pipe_is_watched_from_outside, setup),
 	    cmocka_unit_test_setup(a_switch_port_is_watched_from_outside, setup),
+	    cmocka_unit_test_setup(buffers_change_places_with_a_monitor_outside, setup),
+	    cmocka_unit_test_setup(a_killed_monitors_buffers_come_back, setup),
 	    cmocka_unit_test_setup(packets_and_the_end_wake_a_monitor_outside, setup),
 	    cmocka_unit_test_setup(killed_monitors_are_forgotten, setup),
 	    cmocka_unit_test_setup(a_monitor_finds_out_that_its_port_was_killed, setup),
