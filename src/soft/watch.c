@@ -431,7 +431,8 @@ uint32_t watch_host_rings(const struct port *port)
 
 bool watch_is_paired(const struct port *port)
 {
-	return port->claim.areas[0] >= port->region->shape.plain;
+	/* Mode NULL has no rings. */
+	return port->claim.num_areas > 0 && port->claim.areas[0] >= port->region->shape.plain;
 }
 
 /* The monitor's RX ring that shows it: host rings stand behind the NIC rings on either side. */
