@@ -40,6 +40,16 @@ struct device_map {
 	const void *region; /* equal for devices whose buffers may be swapped */
 };
 
+#define DEVICE_PARCEL_FDS  250u
+#define DEVICE_PARCEL_SIZE 40960u
+
+/** A device on its way to another process. */
+struct device_parcel {
+	uint32_t size, num_fds;
+	int fds[DEVICE_PARCEL_FDS];
+	uint64_t data[DEVICE_PARCEL_SIZE / sizeof(uint64_t)];
+};
+
 struct device_ops {
 	const char *name;
 	/** NIOCCTRL: header and body are the caller's and are written back as the kernel would. */
@@ -76,6 +86,13 @@ struct device_ops {
 	 * written back to it.
 	 */
 	int (*sibling)(struct device *device, struct nmreq_register *reg, struct device **out);
+	/**
+	 * What another process needs to go on with this device as if it had opened it. The descriptors
+	 * remain the device's. NULL: it cannot be passed on.
+	 *
+	 * @return 0; -EOPNOTSUPP this kind of port, or what it is used for, stays in its process
+	 */
+	int (*pack)(struct device *device, struct device_parcel *out);
 	/** Fill in device, kind, mode, zero_copy and region of a bound device; add to tried. */
 	void (*describe)(const struct device *device, struct loom_info *info);
 	void (*close)(struct device *device);
@@ -100,8 +117,15 @@ struct device_opt_soft {
 /** A new soft device, unbound. */
 int soft_open(struct device **out);
 
+/** A soft device from what another process packed, all of whose descriptors it takes over, also on failure. */
+int soft_unpack(struct device_parcel *parcel, struct device **out);
+
 /** Its port kinds, see loom_kind_at(). */
 int soft_kind_at(unsigned index, struct loom_kind *out);
+
+/** PORT_INFO_GET of a port, by the device that is preferred or serves here. */
+int device_port_info(enum loom_device prefer, const char *port, const struct device_opt_soft *soft,
+    struct nmreq_port_info_get *info);
 
 /**
  * Open a device for a port name and bind it: the preferred device first, then the others, with

@@ -21,6 +21,9 @@ int kernel_open(struct nmreq_header *header, struct device **out);
 
 /* kernel_request.c */
 
+/** PORT_INFO_GET on a descriptor of its own. */
+int kernel_port_info(struct nmreq_header *header);
+
 /** A new descriptor of /dev/netmap bound by the request; or a negative errno with a message. */
 int kernel_bind(struct nmreq_header *header);
 

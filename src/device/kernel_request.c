@@ -143,3 +143,14 @@ int kernel_bind(struct nmreq_header *header)
 	close(fd);
 	return err;
 }
+
+int kernel_port_info(struct nmreq_header *header)
+{
+	int fd = device_open(header->nr_name), err;
+
+	if (fd < 0)
+		return fd;
+	err = ioctl(fd, NIOCCTRL, header) == 0 ? 0 : refusal(header, errno);
+	close(fd);
+	return err;
+}

@@ -64,6 +64,19 @@ int os_memory_overlay(void *at, size_t size, int fd, off_t offset)
 	return got == MAP_FAILED ? -errno : 0;
 }
 
+int os_memory_again(void *from, size_t size, void *to, void **out)
+{
+	/* An old size of 0 makes a second mapping of the same pages, which only shared ones can have. */
+	void *got = to ? mremap(from, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, to)
+		       : mremap(from, 0, size, MREMAP_MAYMOVE);
+
+	if (got == MAP_FAILED)
+		return -errno;
+	if (out)
+		*out = got;
+	return 0;
+}
+
 void os_memory_unmap(void *base, size_t size)
 {
 	munmap(base, size);

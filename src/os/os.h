@@ -33,6 +33,12 @@ int os_memory_map_from(int fd, size_t size, off_t offset, void **out);
 /** Replace the pages at `at` (page-aligned, inside a mapping of ours) by those of fd at offset. */
 int os_memory_overlay(void *at, size_t size, int fd, off_t offset);
 
+/**
+ * Map the pages at `from` once more, to `to`, which replaces what is there, or anywhere for NULL.
+ * -EINVAL: the memory there is private, and cannot be had twice.
+ */
+int os_memory_again(void *from, size_t size, void *to, void **out);
+
 void os_memory_unmap(void *base, size_t size);
 
 /* ---- time ---- */

@@ -4,11 +4,19 @@
 #define OS_THREAD_H
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /** Let a thread run on one processor only; -EINVAL there is no such processor. */
 int os_thread_pin(pthread_t thread, unsigned processor);
 
 /** Let it run anywhere again. */
 void os_thread_unpin(pthread_t thread);
+
+/** The system's number of the calling thread: of no other one that lives. */
+uint32_t os_thread_number(void);
+
+/** Whether the thread of that number lives, in whatever process. */
+bool os_thread_lives(uint32_t number);
 
 #endif

@@ -8,6 +8,7 @@
 #include "../base/error.h"
 #include "../name/name.h"
 #include "../name/request.h"
+#include "extmem.h"
 #include "port.h"
 
 #define BUFFER_UNIT 64u
@@ -60,16 +61,6 @@ static int config_check(const char *name, struct loom_config *config)
 	return 0;
 }
 
-static int name_check(const char *text, const struct name *name)
-{
-	const char *part = name->share[0] ? "@share" : name->extmem.present ? "@extmem" : NULL;
-
-	if (!part)
-		return 0;
-	return error_set(
-	    -EOPNOTSUPP, "port \"%s\": the option %s is not served by this version", text, part);
-}
-
 /* What the name says wins; zero in the request is the device's default. */
 static void request_complete(struct nmreq_register *reg, const struct loom_config *config)
 {
@@ -119,14 +110,67 @@ static enum loom_device device_wanted(const struct name *name, const struct loom
 	return strcmp(fromenv, "soft") == 0 ? LOOM_DEVICE_SOFT : LOOM_DEVICE_ANY;
 }
 
+/* "@share=PORT" is the id of that port's memory. */
+static int share_resolve(const char *text, const struct name *name, enum loom_device wanted,
+    const struct device_opt_soft *soft, struct nmreq_register *reg)
+{
+	struct nmreq_port_info_get info = {0};
+	int err;
+
+	if (!name->share[0])
+		return 0;
+	err = device_port_info(wanted, name->share, soft, &info);
+	if (err)
+		return error_set(err, "port \"%s\": cannot share the memory of \"%s\": %s", text,
+		    name->share, strerror(-err));
+	reg->nr_mem_id = info.nr_mem_id;
+	return 0;
+}
+
+static void option_add(struct nmreq_header *header, struct nmreq_option *option)
+{
+	option->nro_next = header->nr_options;
+	header->nr_options = (uint64_t)(uintptr_t)option;
+}
+
+/* What a request carries beside its body; alive as long as that is under way. */
+struct extras {
+	struct device_opt_soft soft;
+	struct nmreq_opt_offsets offsets;
+	struct nmreq_opt_extmem extmem;
+};
+
+static int request_make(struct loom_port *port, const char *text, const struct name *name,
+    const struct loom_config *config, struct nmreq_header *header, struct extras *extras)
+{
+	int err = name_format_request(name, header, &port->reg);
+
+	if (!err)
+		err = share_resolve(
+		    text, name, device_wanted(name, config), &extras->soft, &port->reg);
+	if (!err && name->extmem.present)
+		err = extmem_map(text, &name->extmem, &port->extmem, &extras->extmem);
+	if (err)
+		return err;
+	request_complete(&port->reg, config);
+	if (port->reg.nr_tx_slots == 1 || port->reg.nr_rx_slots == 1)
+		return error_set(
+		    -EINVAL, "port \"%s\": slots must be 2 or more: one always stays empty", text);
+	if (offsets_wanted(&extras->offsets, name, config))
+		option_add(header, &extras->offsets.nro_opt);
+	if (name->extmem.present)
+		option_add(header, &extras->extmem.nro_opt);
+	port->offset = (uint32_t)extras->offsets.nro_initial_offset;
+	return 0;
+}
+
 static int open_device(struct loom_port *port, const char *text, const struct loom_config *config)
 {
-	struct device_opt_soft soft = {
-	    .option = {.nro_reqtype = DEVICE_OPT_SOFT, .nro_size = sizeof soft},
-	    .buffer_size = config->buffer_size,
-	    .spin_us = config->spin_us,
-	    .directory = config->directory};
-	struct nmreq_opt_offsets offsets;
+	struct extras extras = {
+	    .soft = {.option = {.nro_reqtype = DEVICE_OPT_SOFT, .nro_size = sizeof extras.soft},
+		.buffer_size = config->buffer_size,
+		.spin_us = config->spin_us,
+		.directory = config->directory}};
 	struct nmreq_header header;
 	struct name_error error;
 	struct name name;
@@ -134,21 +178,14 @@ static int open_device(struct loom_port *port, const char *text, const struct lo
 
 	if (err)
 		return error_set(err, "%s", error.message);
-	err = name_check(text, &name);
-	if (!err)
-		err = name_format_request(&name, &header, &port->reg);
-	if (err)
-		return err;
-	request_complete(&port->reg, config);
-	if (port->reg.nr_tx_slots == 1 || port->reg.nr_rx_slots == 1)
-		return error_set(
-		    -EINVAL, "port \"%s\": slots must be 2 or more: one always stays empty", text);
-	if (offsets_wanted(&offsets, &name, config))
-		header.nr_options = (uint64_t)(uintptr_t)&offsets;
-	port->offset = (uint32_t)offsets.nro_initial_offset;
+	err = request_make(port, text, &name, config, &header, &extras);
 	snprintf(port->name, sizeof port->name, "%s", name.device);
-	return device_choose(device_wanted(&name, config), &header, &soft, port->tried,
-	    sizeof port->tried, &port->device);
+	if (!err)
+		err = device_choose(device_wanted(&name, config), &header, &extras.soft,
+		    port->tried, sizeof port->tried, &port->device);
+	if (err)
+		extmem_unmap(&port->extmem);
+	return err;
 }
 
 int port_finish(struct loom_port *port)
@@ -159,10 +196,12 @@ int port_finish(struct loom_port *port)
 		err = error_set(-EINVAL,
 		    "port \"%s\": an offset of %u leaves no room in buffers of %u bytes",
 		    port->name, port->offset, port->map.buf_size);
-	if (err)
-		port->device->ops->close(port->device);
-	else
+	if (!err) {
 		port->id = port_id_take();
+		return 0;
+	}
+	port->device->ops->close(port->device);
+	extmem_unmap(&port->extmem);
 	return err;
 }
 
@@ -201,5 +240,6 @@ void loom_close(struct loom_port *port)
 	port->device->ops->close(port->device);
 	port_id_give(port->id);
 	lending_end(port);
+	extmem_unmap(&port->extmem);
 	free(port);
 }

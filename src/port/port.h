@@ -4,6 +4,7 @@
 #define PORT_PORT_H
 
 #include "../device/device.h"
+#include "extmem.h"
 
 struct loom_port {
 	struct device *device;
@@ -11,6 +12,7 @@ struct loom_port {
 	struct nmreq_register reg; /* as the device answered */
 	char name[64];             /* as given to the device */
 	char tried[512];
+	struct port_extmem extmem;
 	uint32_t offset; /* where packets start in their buffers, unless slots say otherwise */
 	uint32_t id;     /* of its handles, for debug builds */
 	struct lending *lends;   /* rings that have ports of their own; NULL: never any */

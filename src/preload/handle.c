@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -124,6 +125,7 @@ struct handle *handle_new(enum handle_kind kind, struct device *device, struct i
 	if (h) {
 		h->device = device;
 		h->interests = interests;
+		__atomic_store_n(&h->identity, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&h->mixed, false, __ATOMIC_RELAXED);
 		__atomic_store_n(&h->interested, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&h->references, 1, __ATOMIC_RELEASE);
@@ -209,6 +211,47 @@ bool handle_find(const struct handle_id *id, struct handle **out)
 	*out = handle_try_get(h) ? h : NULL;
 	return *out && __atomic_load_n(&h->generation, __ATOMIC_RELAXED) == id->generation &&
 	       __atomic_load_n(&h->descriptors, __ATOMIC_ACQUIRE) > 0;
+}
+
+/* ---- identities ---- */
+
+/* Random numbers meet once in many lives of the universe; without any, the clock has to do. */
+static uint64_t identity_new(void)
+{
+	uint64_t identity = 0;
+
+	if (getrandom(&identity, sizeof identity, GRND_NONBLOCK) != (ssize_t)sizeof identity)
+		identity = os_now_ns() ^ (uint64_t)getpid() << 40;
+	return identity ? identity : 1;
+}
+
+uint64_t handle_identity(struct handle *handle)
+{
+	uint64_t fresh = identity_new(), none = 0;
+
+	if (__atomic_compare_exchange_n(
+		&handle->identity, &none, fresh, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return fresh;
+	return none;
+}
+
+void handle_identify(struct handle *handle, uint64_t identity)
+{
+	__atomic_store_n(&handle->identity, identity, __ATOMIC_RELAXED);
+}
+
+struct handle *handle_identified(uint64_t identity)
+{
+	struct guard guard;
+	struct handle *h;
+
+	preload_lock(&guard);
+	for (h = all; h; h = h->next)
+		if (__atomic_load_n(&h->identity, __ATOMIC_RELAXED) == identity &&
+		    handle_try_get(h))
+			break;
+	preload_unlock(&guard);
+	return h;
 }
 
 /* ---- calls into the device ---- */

@@ -28,6 +28,7 @@ struct handle {
 	uint32_t references;
 	uint32_t descriptors; /* how many of the references are descriptors */
 	uint32_t generation;
+	uint64_t identity;           /* of the open file, once it has left the process; 0 before */
 	uint32_t looping;            /* HANDLE_DEVICE: threads inside SYNC_KLOOP_START */
 	uintptr_t owner;             /* the thread that is inside the device, 0: none */
 	bool cancelable;             /* the owner is so again when it leaves */
@@ -106,6 +107,13 @@ bool handle_try_get(struct handle *handle);
 void handle_put(struct handle *handle);
 
 struct handle_id handle_id(struct handle *handle);
+
+/** What tells an open file from all others, in this process and in others; made when first asked for. */
+uint64_t handle_identity(struct handle *handle);
+void handle_identify(struct handle *handle, uint64_t identity);
+
+/** The handle of that identity, with a reference; NULL if this process has none. */
+struct handle *handle_identified(uint64_t identity);
 
 /** One descriptor less. Nobody could stop a sync loop any more after the last one: it ends with it. */
 void handle_forget_descriptor(struct handle *handle);

@@ -9,7 +9,8 @@
 #include "../base/error.h"
 #include "user.h"
 
-#define OLDEST_API 11u /* that had a struct nmreq of this shape */
+/* The request's shape is older, but a program of an older API looks for rings in other places. */
+#define OLDEST_API 14u
 
 union body {
 	struct nmreq_register reg;
@@ -174,6 +175,7 @@ static int ginfo_in(const struct nmreq *old, struct translation *new)
 	return 0;
 }
 
+/* nr_flags and nr_ringid stay what the program wrote, as with the module. */
 static void register_out(const struct nmreq_register *reg, struct nmreq *old)
 {
 	old->nr_offset = (uint32_t)reg->nr_offset;
@@ -182,12 +184,6 @@ static void register_out(const struct nmreq_register *reg, struct nmreq *old)
 	old->nr_rx_slots = reg->nr_rx_slots;
 	old->nr_tx_rings = reg->nr_tx_rings;
 	old->nr_rx_rings = reg->nr_rx_rings;
-	old->nr_ringid = reg->nr_ringid;
-	if (reg->nr_flags & NR_NO_TX_POLL)
-		old->nr_ringid |= NETMAP_NO_TX_POLL;
-	if (reg->nr_flags & NR_DO_RX_POLL)
-		old->nr_ringid |= NETMAP_DO_RX_POLL;
-	old->nr_flags = (uint32_t)(reg->nr_mode | reg->nr_flags);
 	old->nr_arg2 = reg->nr_mem_id;
 	old->nr_arg3 = reg->nr_extra_bufs;
 }
@@ -222,7 +218,6 @@ static void answer_out(const struct translation *new, struct nmreq *old)
 		break;
 	case NETMAP_REQ_VALE_ATTACH:
 		register_out(&new->body.attach.reg, old);
-		old->nr_arg1 = new->body.attach.reg.nr_mode == NR_REG_NIC_SW ? NETMAP_BDG_HOST : 0;
 		break;
 	case NETMAP_REQ_VALE_LIST:
 		snprintf(old->nr_name, sizeof old->nr_name, "%.*s", (int)sizeof old->nr_name - 1,

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -58,6 +59,10 @@
 	X(ssize_t, write, (int, const void *, size_t))                                             \
 	X(ssize_t, readv, (int, const struct iovec *, int))                                        \
 	X(ssize_t, writev, (int, const struct iovec *, int))                                       \
+	X(ssize_t, sendmsg, (int, const struct msghdr *, int))                                     \
+	X(int, sendmmsg, (int, struct mmsghdr *, unsigned, int))                                   \
+	X(ssize_t, recvmsg, (int, struct msghdr *, int))                                           \
+	X(int, recvmmsg, (int, struct mmsghdr *, unsigned, int, struct timespec *))                \
 	X(void *, mmap, (void *, size_t, int, int, int, off_t))                                    \
 	X(int, munmap, (void *, size_t))                                                           \
 	X(void *, mremap, (void *, size_t, size_t, int, ...))                                      \

@@ -4,13 +4,15 @@
 #include <net/if.h>
 
 #include "../base/error.h"
+#include "options.h"
 #include "soft.h"
 
 /* A port that is not open is opened for the question, as the module does. */
-static int port_ask(const char *name, struct port **out)
+static int port_ask(const char *name, const char *directory, struct port **out)
 {
 	struct port_request request = {
 	    .name = name,
+	    .directory = directory,
 	    .tx_rings = 1,
 	    .rx_rings = 1,
 	    .tx_slots = SOFT_SLOTS_DEFAULT,
@@ -70,14 +72,14 @@ static int unserved(const char *name, int err, struct nmreq_port_info_get *info)
 	return 0;
 }
 
-static int port_info(const char *name, struct nmreq_port_info_get *info)
+static int port_info(const char *name, const char *directory, struct nmreq_port_info_get *info)
 {
 	struct port *port;
 	int err;
 
 	if (name[0] == 0)
 		return memory_only(info);
-	err = port_ask(name, &port);
+	err = port_ask(name, directory, &port);
 	if (err)
 		return unserved(name, err, info);
 	port_fill(port, info);
@@ -87,10 +89,14 @@ static int port_info(const char *name, struct nmreq_port_info_get *info)
 
 int soft_port_info(struct nmreq_header *header)
 {
-	int err;
+	struct soft_options options;
+	int err = soft_options_read(header, &options);
 
+	if (err)
+		return err;
 	registry_lock();
-	err = port_info(header->nr_name, (void *)(uintptr_t)header->nr_body);
+	err = port_info(header->nr_name, options.soft ? options.soft->directory : NULL,
+	    (void *)(uintptr_t)header->nr_body);
 	registry_unlock();
 	return err;
 }
@@ -98,7 +104,7 @@ int soft_port_info(struct nmreq_header *header)
 /* ---- memory ---- */
 
 /* Objects of a pool are as far apart as they are large; a ring's netmap_ring ends its first page. */
-static void pools_fill(const struct region *region, struct nmreq_pools_info *info)
+void soft_pools_fill(const struct region *region, struct nmreq_pools_info *info)
 {
 	*info = (struct nmreq_pools_info){
 	    .nr_memsize = region->size,
@@ -125,9 +131,10 @@ static int pools_info(const char *name, struct nmreq_pools_info *info)
 		err = region_by_id(NULL, info->nr_mem_id, &asked);
 	if (err)
 		return err;
-	err = name[0] ? port_ask(name, &port) : error_set(-ENXIO, "the request names no port");
+	err =
+	    name[0] ? port_ask(name, NULL, &port) : error_set(-ENXIO, "the request names no port");
 	if (!err) {
-		pools_fill(asked ? asked : port->region, info);
+		soft_pools_fill(asked ? asked : port->region, info);
 		registry_put(port);
 	}
 	if (asked)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "../base/error.h"
+#include "extmem.h"
 #include "offsets.h"
 
 /* As many as fit netmap's limit for a whole request; also ends a list that bites its tail. */
@@ -55,11 +56,13 @@ static int parse_mode(struct soft_options *out, struct nmreq_option *option)
 
 static const struct option_kind kinds[] = {
     {NETMAP_REQ_REGISTER, DEVICE_OPT_SOFT, parse_soft},
+    {NETMAP_REQ_PORT_INFO_GET, DEVICE_OPT_SOFT, parse_soft},
     {NETMAP_REQ_REGISTER, NETMAP_REQ_OPT_CSB, parse_csb},
     {NETMAP_REQ_CSB_ENABLE, NETMAP_REQ_OPT_CSB, parse_csb},
     {NETMAP_REQ_SYNC_KLOOP_START, NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, parse_eventfds},
     {NETMAP_REQ_SYNC_KLOOP_START, NETMAP_REQ_OPT_SYNC_KLOOP_MODE, parse_mode},
     {NETMAP_REQ_REGISTER, NETMAP_REQ_OPT_OFFSETS, offsets_parse},
+    {NETMAP_REQ_REGISTER, NETMAP_REQ_OPT_EXTMEM, extmem_parse},
 };
 
 static size_t kind_find(uint16_t request, uint32_t type)

@@ -18,6 +18,7 @@ struct soft_options {
 	struct nmreq_opt_sync_kloop_eventfds *eventfds;
 	const struct nmreq_opt_sync_kloop_mode *mode;
 	struct nmreq_opt_offsets *offsets;
+	struct nmreq_opt_extmem *extmem;
 };
 
 /**

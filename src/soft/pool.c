@@ -83,6 +83,7 @@ static uint64_t word_load(const uint64_t *word)
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written by the atomic store */
 static void word_store(uint64_t *word, uint64_t value)
 {
 	__atomic_store_n(word, value, __ATOMIC_RELAXED);
@@ -363,8 +364,8 @@ int region_if_take(const struct region *region, struct netmap_if **out, int *loc
 	if (index == REGION_IFS) {
 		close(*lock);
 		return error_set(-ENOMEM,
-		    "memory region %u is open %u times already, by all its ports",
-		    region->id, REGION_IFS);
+		    "memory region %u is open %u times already, by all its ports", region->id,
+		    REGION_IFS);
 	}
 	at = region->base + (size_t)index * region->shape.if_size;
 	memset(at, 0, region->shape.if_size);
@@ -372,7 +373,18 @@ int region_if_take(const struct region *region, struct netmap_if **out, int *loc
 	return 0;
 }
 
-void region_if_give(int lock)
+/* Of two that let go at the same time only one is the last. Without the lock: nobody is. */
+bool region_if_give(const struct region *region, const struct netmap_if *nifp, int lock)
 {
+	size_t at = (size_t)((const uint8_t *)nifp - region->base);
+	unsigned byte = IF_BYTE + (unsigned)(at / region->shape.if_size);
+	int pool, err = pool_lock(region, &pool);
+	bool last;
+
 	close(lock);
+	if (err)
+		return false;
+	last = os_lock_held(region->fd, byte) == 0;
+	pool_unlock(pool);
+	return last;
 }

@@ -41,7 +41,10 @@ void region_areas_give(struct region *region, struct region_claim *claim);
 
 /** A netmap_if for one descriptor, zeroed, and what holds it; -ENOMEM when REGION_IFS are in use. */
 int region_if_take(const struct region *region, struct netmap_if **out, int *lock);
-void region_if_give(int lock);
+/**
+ * Let go of it. @return whether nobody else has it, by a descriptor that was inherited or passed on
+ */
+bool region_if_give(const struct region *region, const struct netmap_if *nifp, int lock);
 
 /**
  * Hand out up to n buffers as netmap's extra buffers: a list linked through the first word of each.

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "place.h"
 #include "soft.h"
 
 /* netmap's own size for a netmap_if object; larger only where the ring table needs it. */
@@ -14,18 +15,14 @@
 /* What a region that others may join has beyond its first user's needs: address space, not memory. */
 #define SPARE_PLAIN   32u
 #define SPARE_PAIRS   128u
-#define SPARE_BUFS    ((SPARE_PLAIN + SPARE_PAIRS) * SOFT_SLOTS_DEFAULT)
+#define SPARE_BUFS    ((uint64_t)(SPARE_PLAIN + SPARE_PAIRS) * SOFT_SLOTS_DEFAULT)
 #define SPARE_IF_SIZE 8192u
 
 /* What a region for one port has: zero-copy monitors have their rings there. */
 #define SPARE_MONITORS 2u
 
-static void ring_setup(struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index)
+void port_ring_setup(struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index)
 {
-	uint32_t nic = tx ? port->num_tx - port->host_tx : port->num_rx - port->host_rx;
-	uint16_t ringid = (uint16_t)(index < nic ? index : index - nic);
-
-	region_ring_init(port->region, object, tx ? port->tx_slots : port->rx_slots, tx, ringid);
 	r->common.ring = region_ring(port->region, object);
 	r->common.sync.sync = tx ? port->kind->tx_entry : port->kind->rx_entry;
 	r->port = port;
@@ -33,7 +30,17 @@ static void ring_setup(struct port *port, struct ring *r, uint32_t object, bool 
 	r->tx = tx;
 	r->kick = -1;
 	r->called = &ring_never_called;
-	r->num_slots = r->common.ring->num_slots;
+	r->num_slots = tx ? port->tx_slots : port->rx_slots;
+}
+
+static void ring_init(struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index)
+{
+	uint32_t nic = tx ? port->num_tx - port->host_tx : port->num_rx - port->host_rx;
+	uint16_t ringid = (uint16_t)(index < nic ? index : index - nic);
+
+	port_ring_setup(port, r, object, tx, index);
+	region_ring_init(port->region, object, r->num_slots, tx, ringid);
+	place_init(r);
 	ring_start(r, 0, tx ? r->num_slots - 1 : 0);
 }
 
@@ -47,7 +54,7 @@ static struct ring *rings_allocate(uint32_t n)
 	return rings;
 }
 
-static int rings_build(struct port *port, const struct port_request *request)
+int port_rings_allocate(struct port *port, const struct port_request *request)
 {
 	port->num_tx = request->tx_rings + request->host_tx_rings;
 	port->num_rx = request->rx_rings + request->host_rx_rings;
@@ -74,15 +81,15 @@ int port_build(struct port *port, const struct port_request *request, struct reg
 
 	port->region = region;
 	port->claim = *claim;
-	err = rings_build(port, request);
+	err = port_rings_allocate(port, request);
 	if (err) {
 		port_unbuild(port);
 		return err;
 	}
 	for (uint32_t i = 0; i < port->num_tx; i++)
-		ring_setup(port, &port->tx[i], objects[i], true, i);
+		ring_init(port, &port->tx[i], objects[i], true, i);
 	for (uint32_t i = 0; i < port->num_rx; i++)
-		ring_setup(port, &port->rx[i], objects[port->num_tx + i], false, i);
+		ring_init(port, &port->rx[i], objects[port->num_tx + i], false, i);
 	return 0;
 }
 
@@ -176,8 +183,9 @@ static int rings_take(const struct port_request *request, struct region *region,
 	err = region_areas_take(region, mirrored ? 0 : n, mirrored ? n : 0, slots, claim);
 	free(slots);
 	for (uint32_t i = 0; i < num_tx + num_rx && !err; i++)
-		objects[i] = region_ring_of(
-		    region, claim->areas[mirrored ? i % num_tx : i], mirrored && i >= num_tx);
+		objects[i] =
+		    region_ring_of(region, claim->areas[mirrored && i >= num_tx ? i - num_tx : i],
+			mirrored && i >= num_tx);
 	return err;
 }
 

@@ -61,6 +61,7 @@ struct port {
 #define PORT_EXCLUSIVE UINT32_MAX
 
 struct offsets;
+struct parcel;
 
 struct port_kind {
 	const char *name;
@@ -71,6 +72,27 @@ struct port_kind {
 	 * message, and everything given back.
 	 */
 	int (*open)(struct port *port, const struct port_request *request);
+	/**
+	 * Others are about to use the port's rings too, in processes of their own (place.h). NULL: there is
+	 * nothing to prepare.
+	 */
+	int (*share)(struct port *port);
+	/**
+	 * What of a ring goes on with each sync, beyond its positions: to and from where its other users see
+	 * it, PLACE_OWN bytes that a program may have written. NULL: nothing.
+	 */
+	void (*show)(const struct ring *ring, void *own);
+	void (*take)(struct ring *ring, const void *own);
+	/**
+	 * Pass the port on to another process: put what adopt needs, beyond region and rings, into the parcel.
+	 * NULL: the kind's ports cannot be passed on.
+	 */
+	int (*pack)(struct port *port, struct parcel *parcel);
+	/**
+	 * Take over, or rather share, what pack put in; the port is built but for its state. On failure: as
+	 * open.
+	 */
+	int (*adopt)(struct port *port, struct parcel *parcel);
 	/** Give back what open acquired. The core frees rings and region afterwards. */
 	void (*close)(struct port *port);
 	/** What handles call; RING_SYNCS defines them. */
@@ -99,6 +121,10 @@ struct port_kind {
  */
 int port_build(struct port *port, const struct port_request *request, struct region *region,
     struct region_claim *claim, const uint32_t *objects);
+
+/** Parts of port_build(), for rings that are there: region and claim are set, request says how many. */
+int port_rings_allocate(struct port *port, const struct port_request *request);
+void port_ring_setup(struct port *port, struct ring *r, uint32_t object, bool tx, uint32_t index);
 
 /**
  * The usual case: rings of the port's own, every slot with a buffer, rings empty. With mirrored, RX ring k

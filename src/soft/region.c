@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../base/error.h"
 #include "../os/os.h"
+#include "../os/safe_copy.h"
 #include "region_layout.h"
 
 /* Guarded by the registry's lock. */
@@ -131,18 +133,24 @@ void region_control_init(
 }
 
 /* Where programs see them: everything but the second half of a pair is in place. */
-static int map_in_place(struct region *region, size_t control)
+static int map_in_place(struct region *region, size_t control, size_t offset)
 {
 	void *at;
-	int err = os_memory_map_from(region->fd, control, (off_t)region->size, &at);
+	int err = os_memory_map_from(region->fd, control, (off_t)offset, &at);
 
 	if (err)
 		return err;
 	region->control = at;
 	region->control_size = control;
+	return 0;
+}
+
+/* A new one, from now on the process's. */
+static void region_begin(struct region *region)
+{
 	region_control_init(region->control, &region->shape, region_private_id(), 0);
 	region->id = region->control->id;
-	return 0;
+	region_list(region);
 }
 
 int region_map_private(struct region *region, size_t behind)
@@ -150,7 +158,8 @@ int region_map_private(struct region *region, size_t behind)
 	void *base;
 	int err;
 
-	region->fd = os_memory_create("pktloom-region", region->size + behind);
+	if (region->fd < 0)
+		region->fd = os_memory_create("pktloom-region", region->size + behind);
 	if (region->fd < 0)
 		return region->fd;
 	err = os_memory_map(region->fd, region->size, &base);
@@ -178,12 +187,133 @@ int region_create(const struct region_shape *shape, struct region **out)
 		return error_set(-ENOMEM, "out of memory for a region");
 	err = region_map_private(region, control);
 	if (!err)
-		err = map_in_place(region, control);
+		err = map_in_place(region, control, region->size);
 	if (err) {
 		region_destroy(region);
 		return region_error(shape, err);
 	}
+	region_begin(region);
+	*out = region;
+	return 0;
+}
+
+/* ---- regions of other processes, private parts included ---- */
+
+static bool is_same_file(int a, int b)
+{
+	struct stat one, other;
+
+	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
+struct region *region_of_memory(int fd)
+{
+	struct region *region = regions;
+
+	while (region && !is_same_file(region->fd, fd))
+		region = region->next;
+	return region;
+}
+
+bool region_memory_is_enough(const struct region *region, size_t behind)
+{
+	struct stat st;
+
+	return fstat(region->fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size >= region->size + behind;
+}
+
+int region_adopt(const struct region_shape *shape, int fd, struct region **out)
+{
+	size_t control = region_control_bytes(shape);
+	struct region *region = region_shape_is_sane(shape) ? region_new(shape) : NULL;
+	int err = 0;
+
+	if (!region) {
+		close(fd);
+		return error_set(-EPROTO, "no region has the shape that was passed on");
+	}
+	region->fd = fd;
+	if (!region_memory_is_enough(region, control))
+		err = -EPROTO;
+	if (!err)
+		err = region_map_private(region, control);
+	if (!err)
+		err = map_in_place(region, control, region->size);
+	if (err) {
+		region_destroy(region);
+		return region_error(shape, err);
+	}
+	region->id = region->control->id;
 	region_list(region);
+	*out = region;
+	return 0;
+}
+
+/* ---- in a program's memory ---- */
+
+struct region *region_extmem_next(struct region *region)
+{
+	region = region ? region->next : regions;
+	while (region && !region->extmem)
+		region = region->next;
+	return region;
+}
+
+size_t region_bytes(const struct region_shape *shape)
+{
+	struct region *region = region_new(shape);
+	size_t size = region ? region->size : SIZE_MAX;
+
+	free(region);
+	return size;
+}
+
+/* The program's own pages; only the control block is elsewhere. */
+static int borrow(struct region *region, void *memory, size_t control)
+{
+	void *base;
+	int err = os_memory_again(memory, region->size, NULL, &base);
+
+	if (err)
+		return err;
+	region->base = base;
+	region->borrowed = true;
+	region->fd = os_memory_create("pktloom-control", control);
+	return region->fd < 0 ? region->fd : map_in_place(region, control, 0);
+}
+
+/* Pages of ours, which the program gets in exchange for its own. */
+static int replace(struct region *region, void *memory, size_t control)
+{
+	int err = region_map_private(region, control);
+
+	if (!err && !os_safe_copy(region->base, memory, region->size))
+		err = -EFAULT;
+	return err ? err : map_in_place(region, control, region->size);
+}
+
+int region_create_in(const struct region_shape *shape, void *memory, struct region **out)
+{
+	size_t control = region_control_bytes(shape);
+	struct region *region = region_new(shape);
+	int err;
+
+	if (!region)
+		return error_set(-ENOMEM, "out of memory for a region");
+	err = borrow(region, memory, control);
+	if (err == -EINVAL)
+		err = replace(region, memory, control);
+	if (!err)
+		err = region_map_at(
+		    region, memory, region->size, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	if (err) {
+		region_destroy(region);
+		return region_error(shape, err);
+	}
+	region->extmem = memory;
+	region_begin(region);
 	*out = region;
 	return 0;
 }
@@ -306,6 +436,9 @@ static int overlay_apply(const struct region *region, uint32_t i)
 
 	if (!overlay_get(region, i, &part))
 		return 0;
+	if (region->borrowed)
+		return os_memory_again(
+		    region->base + part.offset, part.len, region->base + part.at, NULL);
 	return os_memory_overlay(region->base + part.at, part.len, part.fd, part.offset);
 }
 
@@ -323,39 +456,46 @@ int region_area_map(const struct region *region, uint32_t area)
 	return err;
 }
 
+/* Pages that stand at offset in fd, or, of a borrowed region, in its memory. */
+static int pages_map(
+    const struct region *region, uint8_t *at, size_t len, int prot, int flags, int fd, off_t offset)
+{
+	if (!region->borrowed)
+		return mmap(at, len, prot, flags, fd, offset) == MAP_FAILED ? -errno : 0;
+	return region->base + offset == at ? 0
+					   : os_memory_again(region->base + offset, len, at, NULL);
+}
+
 /* What of an overlay lies in [from, end): that much of it, where the program wants it. */
-static int overlay_map_at(
-    const struct overlay *part, uint8_t *at, size_t from, size_t end, int prot, int flags)
+static int overlay_map_at(const struct region *region, const struct overlay *part, uint8_t *at,
+    size_t from, size_t end, int prot, int flags)
 {
 	size_t first = part->at > from ? part->at : from;
 	size_t last = part->at + part->len < end ? part->at + part->len : end;
 
 	if (first >= last)
 		return 0;
-	return mmap(at + (first - from), last - first, prot, flags, part->fd,
-		   part->offset + (off_t)(first - part->at)) == MAP_FAILED
-		   ? -errno
-		   : 0;
+	return pages_map(region, at + (first - from), last - first, prot, flags, part->fd,
+	    part->offset + (off_t)(first - part->at));
 }
 
 int region_map_at(
     const struct region *region, void *at, size_t len, int prot, int flags, off_t offset)
 {
 	size_t from = (size_t)offset, size = round_up(len, os_page_size());
-	int err = 0;
+	int err;
 
 	if (offset < 0 || len == 0 || size < len || from > region->size ||
 	    size > region->size - from)
 		return error_set(-EINVAL, "%zu bytes at %zu are more than the region's %zu", len,
 		    from, region->size);
 	flags = (flags & ~MAP_FIXED_NOREPLACE) | MAP_FIXED;
-	if (mmap(at, size, prot, flags, region->fd, offset) == MAP_FAILED)
-		err = -errno;
+	err = pages_map(region, at, size, prot, flags, region->fd, offset);
 	for (uint32_t i = 0; i <= region_rings(&region->shape) && !err; i++) {
 		struct overlay part;
 
 		if (overlay_get(region, i, &part))
-			err = overlay_map_at(&part, at, from, from + size, prot, flags);
+			err = overlay_map_at(region, &part, at, from, from + size, prot, flags);
 	}
 	return err ? error_set(err, "cannot map %zu bytes of the region: %s", len, strerror(-err))
 		   : 0;

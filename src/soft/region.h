@@ -70,9 +70,11 @@ struct region {
 	uint8_t *base;
 	size_t size;
 	size_t rings_at, ring_stride, bufs_at;
-	int fd;                         /* private memory: the region */
-	struct share share;             /* named: the object; its fd is -1 otherwise */
-	char directory[128];            /* … and where it is looked for; "" the default */
+	int fd;              /* private memory: the region, or its control block alone */
+	void *extmem;        /* a program's memory that the region was laid out in; NULL */
+	bool borrowed;       /* … and its pages are those that the program had there */
+	struct share share;  /* named: the object; its fd is -1 otherwise */
+	char directory[128]; /* … and where it is looked for; "" the default */
 	char name[NETMAP_REQ_IFNAMSIZ]; /* what processes find it by; "": they cannot */
 	int shared_fd;                  /* named: what slots and buffers are mapped from; -1 */
 	off_t file_slots, file_bufs;    /* where they stand there */
@@ -84,14 +86,45 @@ struct region {
 
 /** A region without a name, for this process and its children. The registry's lock is held for all of this. */
 int region_create(const struct region_shape *shape, struct region **out);
+
+/**
+ * The same in a program's memory, all of which must be there: in its very pages where they are shared (a
+ * file's, say), else in new ones with the same content, which take their place.
+ *
+ * @param memory  begins a page; at least as long as a region of that shape is
+ * @return -EFAULT the memory cannot be read
+ */
+int region_create_in(const struct region_shape *shape, void *memory, struct region **out);
+
 void region_reference(struct region *region);
 void region_release(struct region *region);
+
+/** The region whose private memory that is, or NULL; no reference is taken. */
+struct region *region_of_memory(int fd);
+
+/** Another process's region without a name, from its private memory; the descriptor is taken over. */
+int region_adopt(const struct region_shape *shape, int fd, struct region **out);
+
+/**
+ * The same for one with a name: it has the shape that its object says.
+ *
+ * @param share  becomes the region's, also on failure
+ * @param fd     private memory; is taken over
+ */
+int region_adopt_named(
+    struct share *share, const char *directory, const char *name, int fd, struct region **out);
 
 /**
  * Give back what region_release() found without users. That locks the directory of shared objects, which
  * whoever releases may have locked already, so it is left to the end: registry_unlock() does it.
  */
 void region_reap(void);
+
+/** The regions that were laid out in memory of the program: NULL begins and ends them. */
+struct region *region_extmem_next(struct region *region);
+
+/** Bytes of a region of that shape. */
+size_t region_bytes(const struct region_shape *shape);
 
 /** The region of that id, if this process has it mapped; no reference is taken. */
 struct region *region_mapped(uint32_t id);

@@ -28,8 +28,11 @@ void region_control_init(
 /** A region with nothing mapped and one reference, on no list; NULL: out of memory. */
 struct region *region_new(const struct region_shape *shape);
 
-/** Make and map its private memory, with `behind` more bytes after it. */
+/** Make and map its private memory, with `behind` more bytes after it; or map region->fd, if it is there. */
 int region_map_private(struct region *region, size_t behind);
+
+/** Whether the memory of an adopted one holds it, and so much more. */
+bool region_memory_is_enough(const struct region *region, size_t behind);
 
 /** Map the shared buffers into it. */
 int region_buffers_map(const struct region *region);

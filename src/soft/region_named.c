@@ -157,7 +157,8 @@ static int map_named(struct region *region, const struct file_layout *layout)
 }
 
 /* The region of an object that is complete, and has the id that its key says; the share becomes its own. */
-static int attach(const struct share *share, const char *name, uint32_t wanted, struct region **out)
+static int attach(const struct share *share, const char *name, uint32_t wanted, int private_fd,
+    struct region **out)
 {
 	struct file_layout layout;
 	struct region_shape shape;
@@ -182,8 +183,12 @@ static int attach(const struct share *share, const char *name, uint32_t wanted, 
 	}
 	region->shared_fd = fd;
 	region->id = id;
-	err = map_named(region, &layout);
+	region->fd = private_fd;
+	err = private_fd >= 0 && !region_memory_is_enough(region, 0) ? -EPROTO : 0;
+	if (!err)
+		err = map_named(region, &layout);
 	if (err) {
+		region->fd = err && private_fd >= 0 ? -1 : region->fd; /* the caller's still */
 		region_destroy(region);
 		return region_error(&shape, err);
 	}
@@ -218,10 +223,10 @@ static int get_within(const struct share *outer, const char *name, const struct 
 	err = share_open_within(&share, outer, search.key, shape != NULL);
 	if (err)
 		return err;
-	if (share.created)
+	if (shape && share.created)
 		err = file_create(&share, id_of(search.key), shape);
 	if (!err)
-		err = attach(&share, name, id_of(search.key), out);
+		err = attach(&share, name, id_of(search.key), -1, out);
 	if (err)
 		share_drop(&share);
 	return err;
@@ -246,7 +251,7 @@ static int get(const struct share *outer, const char *directory, const char *nam
 	err = get_within(outer ? outer : &own, name, shape, &region);
 	if (!outer)
 		share_leave(&own);
-	if (err)
+	if (err || !region)
 		return err;
 	/* Equal ids promise one memory to programs; two directories may both have a region of that id. */
 	if (region_mapped(region->id))
@@ -264,6 +269,30 @@ int region_open(const struct share *outer, const char *directory, const char *na
 	if (!region_shape_is_sane(shape))
 		return region_error(shape, -ENOMEM);
 	return get(outer, directory, name, shape, out);
+}
+
+/* Not by the name: what this process has by it has other netmap_ifs and ring headers. */
+int region_adopt_named(
+    struct share *share, const char *directory, const char *name, int fd, struct region **out)
+{
+	struct region *region;
+	char key[NAME_MAX + 1];
+	int err;
+
+	share_key(share, key, sizeof key);
+	err = strncmp(key, KEY_PREFIX, strlen(KEY_PREFIX)) == 0
+		  ? attach(share, name, id_of(key), fd, &region)
+		  : error_set(-EPROTO, "\"%s\" is not a region", key);
+	if (err) {
+		close(fd);
+		share_close(share);
+		return err;
+	}
+	snprintf(region->name, sizeof region->name, "%s", name);
+	snprintf(region->directory, sizeof region->directory, "%s", directory);
+	region_list(region);
+	*out = region;
+	return 0;
 }
 
 int region_join(

@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "extmem.h"
 #include "monitor.h"
 #include "offsets.h"
 #include "options.h"
+#include "place.h"
 #include "ports/switch_control.h"
 #include "soft.h"
 
@@ -105,6 +107,14 @@ static void use(uint32_t *users, const struct soft_range *range, bool exclusive)
 		users[i] = exclusive ? PORT_EXCLUSIVE : users[i] + 1;
 }
 
+/* Rings that have a user get another one. */
+static void share_used(struct ring *rings, const uint32_t *users, const struct soft_range *range)
+{
+	for (uint32_t i = range->first; i < range->end; i++)
+		if (users[i] > 0)
+			place_share(&rings[i]);
+}
+
 static void unuse(uint32_t *users, const struct soft_range *range)
 {
 	for (uint32_t i = range->first; i < range->end; i++)
@@ -143,10 +153,12 @@ static void reply_fill(struct nmreq_register *reg, const struct soft *soft, cons
 {
 	reg->nr_offset = (uint64_t)((const uint8_t *)soft->nifp - port->region->base);
 	reg->nr_memsize = port->region->size;
-	reg->nr_tx_slots = port->tx_slots;
-	reg->nr_rx_slots = port->rx_slots;
-	reg->nr_tx_rings = (uint16_t)(port->num_tx - port->host_tx);
-	reg->nr_rx_rings = (uint16_t)(port->num_rx - port->host_rx);
+	if (reg->nr_mode != NR_REG_NULL) { /* there, what was asked for stands, as in the module */
+		reg->nr_tx_slots = port->tx_slots;
+		reg->nr_rx_slots = port->rx_slots;
+		reg->nr_tx_rings = (uint16_t)(port->num_tx - port->host_tx);
+		reg->nr_rx_rings = (uint16_t)(port->num_rx - port->host_rx);
+	}
 	reg->nr_host_tx_rings = (uint16_t)port->host_tx;
 	reg->nr_host_rx_rings = (uint16_t)port->host_rx;
 	reg->nr_mem_id = (uint16_t)port->region->id;
@@ -176,6 +188,8 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 	err = region_if_take(port->region, &soft->nifp, &soft->if_lock);
 	if (err)
 		return err;
+	share_used(port->tx, port->tx_users, &soft->tx);
+	share_used(port->rx, port->rx_users, &soft->rx);
 	use(port->tx_users, &soft->tx, exclusive);
 	use(port->rx_users, &soft->rx, exclusive);
 	if_fill(soft, port);
@@ -221,16 +235,30 @@ static int monitor_get(
 	return registry_monitor(request, out);
 }
 
+/* The memory that was asked for, by id or as the program's own. */
+static int region_get(
+    struct port_request *request, const struct nmreq_register *reg, struct nmreq_opt_extmem *extmem)
+{
+	if (extmem && reg->nr_mem_id != 0)
+		return error_set(-EINVAL,
+		    "port \"%s\": memory of the program's own and region %u, both cannot be",
+		    request->name, reg->nr_mem_id);
+	if (extmem)
+		return extmem_get(extmem, request, &request->region);
+	return reg->nr_mem_id == 0
+		   ? 0
+		   : region_by_id(request->directory, reg->nr_mem_id, &request->region);
+}
+
 /* The port, in the region that was asked for: one that is open must be there already. */
 static int port_get(struct port_request *request, const struct nmreq_register *reg,
-    struct soft *soft, struct port **out)
+    struct nmreq_opt_extmem *extmem, struct soft *soft, struct port **out)
 {
-	int err = 0;
+	int err;
 
 	if (is_monitor(reg))
 		return monitor_get(request, reg, out);
-	if (reg->nr_mem_id != 0)
-		err = region_by_id(request->directory, reg->nr_mem_id, &request->region);
+	err = region_get(request, reg, extmem);
 	if (err)
 		return err;
 	if (request->region)
@@ -268,7 +296,7 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 	if (options.soft && options.soft->spin_us)
 		soft->spin_us = options.soft->spin_us == LOOM_SPIN_NONE ? 0 : options.soft->spin_us;
 	registry_lock();
-	err = port_get(&request, reg, soft, &port);
+	err = port_get(&request, reg, options.extmem, soft, &port);
 	if (!err) {
 		err = bind_rings(soft, port, reg, options.offsets);
 		if (err)
@@ -300,9 +328,20 @@ int soft_register_sibling(struct soft *soft, const struct soft *bound, struct nm
 	return err;
 }
 
+/* Exclusive or not: whoever passed it on has it too. */
+void soft_register_adopted(struct soft *soft, struct port *port)
+{
+	bool exclusive = soft->flags & NR_EXCLUSIVE;
+
+	use(port->tx_users, &soft->tx, exclusive);
+	use(port->rx_users, &soft->rx, exclusive);
+	soft->port = port;
+}
+
 void soft_unregister(struct soft *soft)
 {
 	struct port *port = soft->port;
+	uint32_t extra;
 
 	if (!port)
 		return;
@@ -312,8 +351,9 @@ void soft_unregister(struct soft *soft)
 	soft_unwatch(soft);
 	unuse(port->tx_users, &soft->tx);
 	unuse(port->rx_users, &soft->rx);
-	region_buffers_give(port->region, soft->nifp->ni_bufs_head, soft->extra_bufs);
-	region_if_give(soft->if_lock);
+	extra = soft->nifp->ni_bufs_head;
+	if (region_if_give(port->region, soft->nifp, soft->if_lock))
+		region_buffers_give(port->region, extra, soft->extra_bufs);
 	registry_put(port);
 	registry_unlock();
 	soft->port = NULL;

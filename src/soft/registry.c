@@ -9,6 +9,7 @@
 #include "../base/error.h"
 #include "board.h"
 #include "monitor.h"
+#include "place.h"
 #include "ports/switch_control.h"
 #include "soft.h"
 
@@ -23,15 +24,29 @@ static const struct port_kind *const kinds[] = {
 
 #define NUM_KINDS (sizeof kinds / sizeof kinds[0])
 
+/* The child has all ports that its parent has. One that could not be shared is as a copy then. */
+static void before_fork(void)
+{
+	registry_lock();
+	for (struct port *port = ports; port; port = port->next)
+		place_share_port(port);
+}
+
 static void after_fork(void)
 {
 	pthread_mutex_unlock(&lock);
 }
 
+static void in_child(void)
+{
+	place_in_child();
+	after_fork();
+}
+
 /* A child that is made while another thread opens a port must not inherit the lock. */
 static void guard_forks(void)
 {
-	pthread_atfork(registry_lock, after_fork, after_fork);
+	pthread_atfork(before_fork, after_fork, in_child);
 }
 
 void registry_lock(void)
@@ -249,4 +264,29 @@ void registry_put(struct port *port)
 	port->kind->close(port);
 	port_unbuild(port);
 	free(port);
+}
+
+/* Behind all others: by its name the process goes on finding its own. */
+void registry_adopt(struct port *port)
+{
+	struct port **at = &ports;
+
+	while (*at)
+		at = &(*at)->next;
+	port->next = NULL;
+	*at = port;
+}
+
+struct port *registry_find_ring(const struct netmap_ring *tx)
+{
+	struct port *port = ports;
+
+	while (port && (port->num_tx == 0 || port->tx[0].common.ring != tx))
+		port = port->next;
+	return port;
+}
+
+const struct port_kind *registry_kind(const char *name)
+{
+	return kind_named(name, strlen(name));
 }

@@ -36,6 +36,7 @@ struct ring {
 	uint32_t num_slots;
 	uint32_t rhead, rcur; /* the program's head and cur, checked */
 	uint32_t hwcur, hwtail;
+	uint32_t turn;    /* of several users: whose positions these are (place.h) */
 	uint64_t stamped; /* os_tick_passed()'s, for ring->ts */
 	/* Bits of slot.ptr that say where in its buffer a packet starts; 0: where the buffer does. */
 	uint64_t offset_mask;

@@ -40,16 +40,20 @@ static void encode(const char *key, char *out, size_t size)
 
 static void decode(const char *file, char *out, size_t size)
 {
-	const char *end = file + strlen(file);
-	unsigned c;
+	for (file += strlen(PREFIX); *file && size > 1; size--) {
+		bool escaped = *file == '%' && isxdigit((unsigned char)file[1]) &&
+			       isxdigit((unsigned char)file[2]);
+		const char hex[] = {file[escaped], escaped ? file[2] : 0, 0};
 
-	for (file += strlen(PREFIX); file < end && size > 1; size--) {
-		bool escaped = *file == '%' && end - file >= 3 && sscanf(file + 1, "%2x", &c) == 1;
-
-		*out++ = escaped ? (char)c : *file;
+		*out++ = escaped ? (char)strtoul(hex, NULL, 16) : *file;
 		file += escaped ? 3 : 1;
 	}
 	*out = 0;
+}
+
+void share_key(const struct share *share, char *out, size_t size)
+{
+	decode(share->file, out, size);
 }
 
 static void directory_name(const char *wanted, char *out, size_t size)
@@ -372,6 +376,58 @@ void share_drop(struct share *share)
 void share_ready(const struct share *share)
 {
 	os_directory_unlock(share->dirfd);
+}
+
+/* A descriptor of the directory with locks of its own. */
+static int directory_reopen(int dirfd)
+{
+	int own = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (own >= 0 && fstat(own, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 022))
+		return own;
+	if (own >= 0)
+		close(own);
+	return -EPERM;
+}
+
+static bool is_the_file(const struct share *share)
+{
+	struct stat named, open;
+
+	return !strchr(share->file, '/') && strncmp(share->file, PREFIX, strlen(PREFIX)) == 0 &&
+	       fstatat(share->dirfd, share->file, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstat(share->fd, &open) == 0 && S_ISREG(open.st_mode) &&
+	       named.st_dev == open.st_dev && named.st_ino == open.st_ino;
+}
+
+int share_adopt(struct share *share, int dirfd, int fd, const char *file, unsigned end)
+{
+	*share = (struct share){.dirfd = directory_reopen(dirfd), .fd = fd, .end = end};
+	if (dirfd >= 0)
+		close(dirfd);
+	snprintf(share->file, sizeof share->file, "%s", file);
+	if (share->dirfd >= 0 && is_the_file(share))
+		return 0;
+	if (share->dirfd >= 0)
+		close(share->dirfd);
+	if (fd >= 0)
+		close(fd);
+	return error_set(
+	    -EPERM, "a port was passed on whose shared object this process cannot use: %s", file);
+}
+
+/* An open file's locks end with its last descriptor: what is locked still is somebody else's. */
+bool share_end_is_mine(struct share *share)
+{
+	int fd = share_reopen(share);
+
+	if (fd < 0)
+		return false;
+	os_lock_byte(fd, USER_BYTE, false);
+	close(share->fd);
+	share->fd = fd;
+	return os_lock_byte(fd, END_BYTE + share->end, true) == 0;
 }
 
 int share_reopen(const struct share *share)

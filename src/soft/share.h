@@ -81,6 +81,9 @@ int share_end_held(const struct share *share, unsigned end);
  */
 int share_reopen(const struct share *share);
 
+/** The key that its name spells. */
+void share_key(const struct share *share, char *out, size_t size);
+
 /** Whether the object outlives its users, until somebody says otherwise. */
 int share_keep(const struct share *share, bool keep);
 
@@ -100,6 +103,18 @@ int share_each(const char *directory, int (*visit)(void *arg, const char *key), 
  * @return the last result of look
  */
 int share_scan(int dirfd, const char *prefix, int (*look)(void *arg, const char *key), void *arg);
+
+/**
+ * Become a user by descriptors that another process passed on: of the directory and of the object, with
+ * the locks that its open file holds. Both are taken over, also on failure.
+ */
+int share_adopt(struct share *share, int dirfd, int fd, const char *file, unsigned end);
+
+/**
+ * Whether nobody else has the end that this share has, by a descriptor that was inherited or passed on. The
+ * directory is locked.
+ */
+bool share_end_is_mine(struct share *share);
 
 /** Let go; the last user removes the object. Also undoes a share_open() that was not made ready. */
 void share_close(struct share *share);

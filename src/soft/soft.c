@@ -108,6 +108,7 @@ static const struct device_ops soft_ops = {
     .map_at = soft_map_at,
     .fd = soft_fd,
     .sibling = soft_sibling,
+    .pack = soft_pack,
     .describe = soft_describe,
     .close = soft_close,
 };

@@ -48,12 +48,19 @@ int soft_control(struct device *device, struct nmreq_header *header);
 /* info.c */
 int soft_port_info(struct nmreq_header *header);
 int soft_pools_info(struct nmreq_header *header);
+void soft_pools_fill(const struct region *region, struct nmreq_pools_info *info);
 
 /* register.c */
 int soft_register(struct soft *soft, struct nmreq_header *header);
 /** Bind one more descriptor to the port of another: a name would not always lead there. */
 int soft_register_sibling(struct soft *soft, const struct soft *bound, struct nmreq_register *reg);
 void soft_unregister(struct soft *soft);
+
+/** Bind a descriptor that was passed on, as it is bound already. */
+void soft_register_adopted(struct soft *soft, struct port *port);
+
+/* parcel.c: descriptors on their way to another process */
+int soft_pack(struct device *device, struct device_parcel *out);
 
 /* null_mode.c */
 
@@ -85,6 +92,12 @@ struct port *registry_find(const char *name, const char *directory);
 /** A new port of that kind, whatever is open by that name; the lock is held by the caller. */
 int registry_open(
     const struct port_kind *kind, const struct port_request *request, struct port **out);
+
+/** The port whose first TX ring has that header, or NULL; no reference is taken. */
+struct port *registry_find_ring(const struct netmap_ring *tx);
+/** A port that was passed on belongs to the process now. */
+void registry_adopt(struct port *port);
+const struct port_kind *registry_kind(const char *name);
 
 /** Whether a port of that name is open in this process. Takes the lock itself. */
 bool registry_has(const struct port_request *request);

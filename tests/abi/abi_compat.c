@@ -8,9 +8,17 @@
 #define NETMAP_WITH_LIBS
 #include <pktloom/compat/net/netmap_user.h>
 
+/* Programs include these two headers, and call signal() and isdigit(). */
+static void netmaps_headers_bring_others_along(void)
+{
+	(void)signal(SIGINT, SIG_DFL);
+	(void)isdigit('0');
+}
+
 #include "abi_assert.h"
 
 int main(void)
 {
+	netmaps_headers_bring_others_along();
 	return 0;
 }

@@ -12,6 +12,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define ROUND_MS 1000
@@ -84,6 +86,47 @@ static void map(struct raw *raw, const char *name, const struct raw *share)
 	raw->num_rx = raw->nifp->ni_rx_rings + raw->nifp->ni_host_rx_rings;
 }
 
+/* One descriptor and what its REGISTER had answered. */
+union control {
+	struct cmsghdr header;
+	char room[CMSG_SPACE(sizeof(int))];
+};
+
+void raw_hand(const struct raw *raw, int socket)
+{
+	union control control;
+	struct nmreq_register reg = raw->reg;
+	struct iovec part = {.iov_base = &reg, .iov_len = sizeof reg};
+	struct msghdr message = {.msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof control};
+
+	memset(&control, 0, sizeof control);
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(sizeof raw->fd);
+	memcpy(CMSG_DATA(&control.header), &raw->fd, sizeof raw->fd);
+	if (sendmsg(socket, &message, 0) != (ssize_t)sizeof reg)
+		give_up("cannot hand over", "a port");
+}
+
+static void take(struct raw *raw, const char *name)
+{
+	union control control;
+	struct iovec part = {.iov_base = &raw->reg, .iov_len = sizeof raw->reg};
+	struct msghdr message = {.msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof control};
+	int socket = atoi(name + 1);
+
+	if (recvmsg(socket, &message, 0) != (ssize_t)sizeof raw->reg || !CMSG_FIRSTHDR(&message))
+		give_up("nobody hands us a port through", name);
+	memcpy(&raw->fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof raw->fd);
+	close(socket);
+}
+
 void raw_open(struct raw *raw, const char *name, const char *mode, const struct raw *share)
 {
 	struct nmreq_header header = {.nr_version = NETMAP_API,
@@ -91,6 +134,11 @@ void raw_open(struct raw *raw, const char *name, const char *mode, const struct 
 	    .nr_body = (uintptr_t)&raw->reg};
 
 	memset(raw, 0, sizeof *raw);
+	if (name[0] == '@') {
+		take(raw, name);
+		map(raw, name, share);
+		return;
+	}
 	mode_parse(&raw->reg, mode);
 	snprintf(header.nr_name, sizeof header.nr_name, "%s", name);
 	raw->fd = open("/dev/netmap", O_RDWR);

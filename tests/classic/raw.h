@@ -24,7 +24,8 @@ struct raw {
 };
 
 /**
- * Open a port; ends the program if that fails.
+ * Open a port, or, called "@N", take the one that somebody hands us through socket N; ends the program if
+ * that fails.
  *
  * @param mode   words with commas between them: all, one=K, sw, nicsw, tx (rings only), rx, excl,
  *               rings=N, host=N, slots=N
@@ -32,6 +33,9 @@ struct raw {
  */
 void raw_open(struct raw *raw, const char *name, const char *mode, const struct raw *share);
 void raw_close(struct raw *raw);
+
+/** Hand it to who reads the other end of a socket. */
+void raw_hand(const struct raw *raw, int socket);
 
 /** A bound ring, or NULL. */
 struct netmap_ring *raw_tx(const struct raw *raw, unsigned index);

@@ -25,6 +25,8 @@ static const struct scenario scenarios[] = {
 	{"generate ca0 300 ioctl excl"}},
     {"cable, legacy programs", 300, {"legacy receive cb0 300"}, {"legacy send ca0 300"}},
     {"cable, a thread for its ring", 300, {"sink cb0 300 poll all"}, {"threads netmap:ca0 300 1"}},
+    {"cable, both ends handed over", 300, {"hand sink cb0 300 poll all"},
+	{"hand generate ca0 300 poll all"}},
     {"cables, a bridge between two", 300,
 	{"sink cb1 300 poll all", "bridge netmap:cb0 netmap:ca1 300 swap"},
 	{"generate ca0 300 poll all"}},

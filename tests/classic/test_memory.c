@@ -67,6 +67,19 @@ static const struct scenario scenarios[] = {
 	{"sink vale4:b 900 poll all", "bridge vale3:b vale4:a 900 copy"},
 	{"generate vale3:a 900 poll all"}},
 
+    /* handed over by a server that is gone then */
+    {"pipe, both ends handed over", 3000, {"hand sink x}1 3000 poll all"},
+	{"hand generate x{1 3000 poll all"}},
+    {"pipe, one end handed over, three rings", 3000, {"hand sink x}1 3000 select rings=3"},
+	{"generate x{1 3000 ioctl all"}},
+    {"pipe, the sender's end handed over, exclusive", 3000, {"sink x}1 3000 poll all"},
+	{"hand generate x{1 3000 select excl"}},
+    {"switch, both ports handed over", 900, {"hand sink vale3:b 900 select all"},
+	{"hand generate vale3:a 900 ioctl all"}},
+    {"switch, RX rings only, handed over", 900, {"hand sink vale3:b 900 poll rx,excl"},
+	{"generate vale3:a 900 poll tx,excl"}},
+    {"null, handed over", 3000, {NULL}, {"hand generate null:a 3000 ioctl rings=2"}},
+
     /* held in extra buffers, and handed on to pipes of the port */
     {"switch, a balancer and two consumers", 900,
 	{"0/2 sink vale3:b}0 450 poll all", "1/2 dispatch vale3:b}1 450 callback",

@@ -320,7 +320,7 @@ static void a_process_killed_while_it_opens_or_closes_blocks_nobody(void **state
 
 static void wait_for_child(void)
 {
-	const uint64_t deadline = now_ms() + LIFE_S * 1000;
+	const uint64_t deadline = now_ms() + (uint64_t)LIFE_S * 1000;
 
 	while (!__atomic_load_n(&board->received, __ATOMIC_RELAXED)) {
 		assert_true(now_ms() < deadline);

@@ -160,7 +160,8 @@ static void equal_regions_have_equal_ids(void **state)
 		assert_ok(loom_port_info(ports[i], &info[i]));
 	}
 	assert_int_equal(info[0].region, info[1].region);
-	assert_int_equal(info[0].region, info[2].region); /* pipes of one parent are in its memory */
+	assert_int_equal(
+	    info[0].region, info[2].region); /* pipes of one parent are in its memory */
 	for (size_t i = 2; i < COUNT(names); i++)
 		for (size_t k = i + 1; k < COUNT(names); k++)
 			assert_int_not_equal(info[i].region, info[k].region);

@@ -74,6 +74,33 @@ static void it_has_the_memory_and_no_rings(void **state)
 	assert_int_equal(scratch_files(), 0);
 }
 
+/* Programs compare the reply with what they asked for, though no ring is behind the numbers. */
+static void the_reply_repeats_the_numbers_asked_for(void **state)
+{
+	struct nmreq_register reg = {.nr_mode = NR_REG_NULL,
+	    .nr_tx_rings = 10,
+	    .nr_rx_rings = 5,
+	    .nr_tx_slots = 256,
+	    .nr_rx_slots = 100};
+	struct nmreq_header header = {.nr_version = NETMAP_API,
+	    .nr_reqtype = NETMAP_REQ_REGISTER,
+	    .nr_body = (uintptr_t)&reg};
+	struct window owner, w;
+
+	(void)state;
+	assert_ok(bind(&owner, "m{1", NR_REG_ALL_NIC, 0, 0));
+	reg.nr_mem_id = owner.reg.nr_mem_id;
+	assert_ok(soft_open(&w.device));
+	assert_ok(w.device->ops->control(w.device, &header));
+	assert_int_equal(reg.nr_tx_rings, 10);
+	assert_int_equal(reg.nr_rx_rings, 5);
+	assert_int_equal(reg.nr_tx_slots, 256);
+	assert_int_equal(reg.nr_rx_slots, 100);
+	assert_null(w.device->ops->ring(w.device, true, 0));
+	close_window(&w);
+	close_window(&owner);
+}
+
 static void nothing_moves_and_nothing_is_ready(void **state)
 {
 	struct window owner, w;
@@ -148,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(it_needs_memory_that_is_there),
 	    cmocka_unit_test(it_has_the_memory_and_no_rings),
+	    cmocka_unit_test(the_reply_repeats_the_numbers_asked_for),
 	    cmocka_unit_test(nothing_moves_and_nothing_is_ready),
 	    cmocka_unit_test(it_may_hold_extra_buffers),
 	    cmocka_unit_test(memory_outlives_the_port_that_made_it),

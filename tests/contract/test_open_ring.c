@@ -149,7 +149,7 @@ static void it_says_what_its_port_says(void **state)
 static void buffers_are_swapped_between_rings_opened_apart(void **state)
 {
 	struct loom_port *first, *second;
-	struct loom_frame frame;
+	struct loom_frame frame = {0};
 	struct loom_txring tx;
 	struct loom_rxring rx;
 	const uint8_t *data;
@@ -358,7 +358,7 @@ static void *sender(void *arg)
 static void *receiver(void *arg)
 {
 	struct worker *w = arg;
-	struct loom_frame frame;
+	struct loom_frame frame = {0};
 	struct loom_rxring rx;
 
 	if (loom_rx(w->port, w->index, &rx) != 0)

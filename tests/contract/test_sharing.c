@@ -5,6 +5,7 @@
  */
 #include "support.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,6 +213,63 @@ static void a_pipe_goes_where_it_is_told(void **state)
 	loom_close(a.port);
 	loom_close(b.port);
 	loom_close(c.port);
+	assert_int_equal(scratch_files(), 0);
+}
+
+static void a_name_may_say_whose_memory(void **state)
+{
+	struct end a, b, c, d;
+
+	(void)state;
+	end_open(&a, "x{1");
+	end_open(&b, "x}1");
+	end_open(&c, "y{1@share=x{1");
+	end_open(&d, "y}1");
+	assert_int_equal(region_id(&a), region_id(&c));
+	assert_int_equal(region_id(&c), region_id(&d));
+	send_one(&a, 7);
+	passes_without_a_copy(&b, &c, &d, 7);
+	loom_close(a.port);
+	loom_close(b.port);
+	loom_close(c.port);
+	loom_close(d.port);
+	assert_int_equal(scratch_files(), 0);
+}
+
+/* The file outlives the ports: what was sent is still in it. */
+static void a_name_may_say_which_file_is_the_memory(void **state)
+{
+	const char *directory = scratch_subdirectory("memory", 0700);
+	char file[200], name[2][256], sent[LEN], found[LEN];
+	struct end a, b;
+	off_t at = 0;
+	int fd;
+
+	(void)state;
+	snprintf(file, sizeof file, "%s/file", directory);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 64 << 20), 0);
+	snprintf(name[0], sizeof name[0], "x{1@extmem:file=%s,buf-num=8192", file);
+	snprintf(name[1], sizeof name[1], "x}1@extmem:file=%s", file);
+	end_open(&a, name[0]);
+	end_open(&b, name[1]);
+	assert_int_equal(region_id(&a), region_id(&b));
+	at = (off_t)(a.tx.buffers - region_of(&a)->base) +
+	     (off_t)(a.tx.ring->slot[0].buf_idx - REGION_FIRST_BUFFER) * (off_t)a.tx.buf_size;
+	for (uint32_t i = 0; i < 100; i++) {
+		send_one(&a, i);
+		expect_one(&b, i);
+		assert_ok(loom_tx_sync(&a.tx));
+	}
+	loom_close(a.port);
+	loom_close(b.port);
+	assert_int_equal(pread(fd, found, LEN, at), LEN);
+	packet_fill((uint8_t *)sent, LEN, 96); /* 16 slots: the last one to be in slot 0 */
+	assert_memory_equal(found, sent, LEN);
+	close(fd);
+	unlink(file);
+	rmdir(directory);
 	assert_int_equal(scratch_files(), 0);
 }
 
@@ -457,6 +515,8 @@ int main(void)
 	    cmocka_unit_test(a_switch_port_and_its_pipes_swap),
 	    cmocka_unit_test(extra_buffers_are_different_ones_and_go_back),
 	    cmocka_unit_test(a_pipe_goes_where_it_is_told),
+	    cmocka_unit_test(a_name_may_say_whose_memory),
+	    cmocka_unit_test(a_name_may_say_which_file_is_the_memory),
 	    cmocka_unit_test(an_unknown_region_is_refused),
 	    cmocka_unit_test(a_port_that_is_open_elsewhere_is_refused),
 	    cmocka_unit_test(ports_of_every_kind_can_be_in_the_global_region),

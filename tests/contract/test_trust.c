@@ -24,8 +24,8 @@
 #define AT_RX_SLOTS   36
 #define AT_REGION     40 /* 64 bytes */
 #define AT_REGION_ID  104
-#define AT_AREA       108 /* of the master's first TX ring */
-#define AT_GENERATION 112
+#define AT_AREA       120 /* of the master's first TX ring */
+#define AT_GENERATION 124
 #define AT_EXCHANGES  8192 /* the first page after the header */
 
 /* The header of the region's object; see struct region_control in src/soft/region.h. */

@@ -25,7 +25,7 @@
 #define BATCH  16u
 
 /* Of struct pipe_header in src/soft/ports/pipe.c, and of pool.c. */
-#define AT_AREAS     108
+#define AT_AREAS     120
 #define AT_EXCHANGES 8192
 #define AREA_BYTE    1024u
 #define SLOT_BYTES   65536 /* of an area: 4,096 slots */
@@ -266,7 +266,7 @@ static void peer_open(struct peer *peer)
 	areas = peer->plain + read32(&peer->region, offsetof(struct region_control, shape.pairs));
 	words = (read32(&peer->region, offsetof(struct region_control, shape.num_bufs)) + 63) / 64;
 	peer->slots_at = pages(sizeof(struct region_control) + words * sizeof(uint64_t));
-	peer->bufs_at = peer->slots_at + areas * SLOT_BYTES;
+	peer->bufs_at = peer->slots_at + (off_t)areas * SLOT_BYTES;
 	for (unsigned i = 0; i < 2; i++) {
 		peer->areas[i] = read32(&peer->pipe, AT_AREAS + 8 * (off_t)i);
 		CHECK(peer->areas[i] >= peer->plain && peer->areas[i] < areas);
@@ -311,7 +311,7 @@ static void peer_writes_index(const struct peer *peer, struct input *input)
 
 static off_t slot_at(const struct peer *peer, unsigned ring, unsigned slot)
 {
-	return peer->slots_at + peer->areas[ring] * SLOT_BYTES + 16 * (off_t)slot;
+	return peer->slots_at + (off_t)peer->areas[ring] * SLOT_BYTES + 16 * (off_t)slot;
 }
 
 static void peer_writes_slot(const struct peer *peer, struct input *input)
@@ -359,7 +359,7 @@ static void peer_writes_control(const struct peer *peer, struct input *input)
 		at = (off_t)offsetof(struct region_control, areas) +
 		     4 * ((off_t)peer->plain + where / 3 % 8);
 	if (where % 3 == 1)
-		at = (off_t)offsetof(struct region_control, taken) + where / 3 % 8 * 4;
+		at = (off_t)offsetof(struct region_control, taken) + (off_t)(where / 3 % 8) * 4;
 	peer_write(&peer->region, at, &value, sizeof value);
 }
 

@@ -7,11 +7,11 @@
 
 static void an_end_of_a_pipe_has_the_offsets_that_its_name_asks_for(void **state)
 {
-	struct loom_port *a, *b;
+	struct loom_port *a = NULL, *b = NULL;
 	struct loom_info info;
-	struct loom_frame frame;
-	struct loom_txring tx;
-	struct loom_rxring rx;
+	struct loom_frame frame = {0};
+	struct loom_txring tx = {0};
+	struct loom_rxring rx = {0};
 
 	(void)state;
 	assert_ok(loom_open("kernel:k{1@offset:initial=64,bits=16", NULL, &a));

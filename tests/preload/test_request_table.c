@@ -373,13 +373,14 @@ struct legacy_row {
 
 /* clang-format off */
 static const struct legacy_row legacy[] = {
-	/* versions: all that had this struct */
+	/* versions: older ones had another struct netmap_if */
 	{REGIF, "o{1",        0, 0, ALL, 0, 10, EINVAL, 0},
-	{REGIF, "o{1",        0, 0, ALL, 0, 11, 0, 0},
-	{REGIF, "o{1",        0, 0, ALL, 0, 13, 0, 0},
+	{REGIF, "o{1",        0, 0, ALL, 0, 11, EINVAL, 0},
+	{REGIF, "o{1",        0, 0, ALL, 0, 13, EINVAL, 0},
 	{REGIF, "o{1",        0, 0, ALL, 0, 14, 0, 0},
 	{GINFO, "o{1",        0, 0, 0, 0, 10, EINVAL, 0},
-	{GINFO, "o{1",        0, 0, 0, 0, 11, 0, 0},
+	{REGIF, "o{1",        0, 0, ALL, 0, 15, 0, 0},
+	{GINFO, "o{1",        0, 0, 0, 0, 11, EINVAL, 0},
 	/* binding */
 	{REGIF, "o",          0, 3, NR_REG_PIPE_MASTER, 0, 14, 0, 0},
 	{REGIF, "o",          0, 3, NR_REG_PIPE_SLAVE, 0, 14, 0, 0},

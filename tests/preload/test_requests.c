@@ -242,7 +242,8 @@ static void test_legacy_pipes_are_a_mode_and_a_number(void **state)
 	assert_int_equal(slave.nr_rx_slots, 128);
 	assert_int_equal(master.nr_tx_rings, 1);
 	assert_int_equal(master.nr_arg2, slave.nr_arg2);
-	assert_int_equal(master.nr_flags & NR_REG_MASK, NR_REG_ALL_NIC);
+	assert_int_equal(master.nr_flags, NR_REG_PIPE_MASTER);
+	assert_int_equal(slave.nr_ringid, 5);
 	assert_true(master.nr_memsize > 0);
 	assert_int_equal(control(c, "l{5", NETMAP_REQ_PORT_INFO_GET, &info, NULL), 0);
 	assert_int_equal(info.nr_tx_slots, 128);
@@ -264,12 +265,12 @@ static void test_legacy_ringid_bits_choose_a_mode(void **state)
 	all.nr_ringid = NETMAP_NO_TX_POLL | NETMAP_DO_RX_POLL;
 	assert_int_equal(ioctl(a, NIOCREGIF, &all), 0);
 	assert_int_equal(all.nr_ringid, NETMAP_NO_TX_POLL | NETMAP_DO_RX_POLL);
-	assert_int_equal(all.nr_flags, NR_REG_ALL_NIC | NR_NO_TX_POLL | NR_DO_RX_POLL);
+	assert_int_equal(all.nr_flags, NR_REG_DEFAULT);
 	assert_errno(ioctl(b, NIOCREGIF, &none), EINVAL);
 	assert_errno(ioctl(b, NIOCREGIF, &host), EINVAL);
 	assert_int_equal(ioctl(b, NIOCREGIF, &one), 0);
-	assert_int_equal(one.nr_flags & NR_REG_MASK, NR_REG_ONE_NIC);
-	assert_int_equal(one.nr_ringid, 1);
+	assert_int_equal(one.nr_flags, NR_REG_DEFAULT);
+	assert_int_equal(one.nr_ringid, NETMAP_HW_RING | 1);
 	close(a);
 	close(b);
 }
@@ -325,7 +326,7 @@ static void test_legacy_refusals(void **state)
 	int fd = netmap_open();
 
 	(void)state;
-	old.nr_version = 10;
+	old.nr_version = 13;
 	assert_errno(ioctl(fd, NIOCREGIF, &old), EINVAL);
 	command.nr_cmd = 99;
 	assert_errno(ioctl(fd, NIOCREGIF, &command), EINVAL);

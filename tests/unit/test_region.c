@@ -163,12 +163,12 @@ static void there_are_64_interfaces_and_no_more(void **state)
 	assert_refused(region_if_take(region, &again, &lock), -ENOMEM, "64 times");
 	assert_null(again);
 	assert_int_equal(region_ring(region, 0)->num_slots, 16);
-	region_if_give(locks[9]);
+	assert_true(region_if_give(region, taken[9], locks[9]));
 	assert_ok(region_if_take(region, &again, &locks[9]));
 	assert_ptr_equal(again, taken[9]);
 	assert_int_equal(again->ni_bufs_head, 0);
 	for (uint32_t i = 0; i < REGION_IFS; i++)
-		region_if_give(locks[i]);
+		assert_true(region_if_give(region, taken[i], locks[i]));
 	region_drop(region);
 }
 
@@ -432,7 +432,7 @@ static void an_interface_of_a_killed_child_is_free_again(void **state)
 		assert_int_equal(child_wait(child), -SIGKILL);
 		assert_ok(region_if_take(region, &nifp, &lock));
 		assert_ptr_equal(nifp, region->base);
-		region_if_give(lock);
+		assert_true(region_if_give(region, nifp, lock));
 	}
 	region_drop(region);
 }
@@ -458,13 +458,13 @@ static void what_a_child_still_uses_is_not_given_back(void **state)
 	assert_ok(region_if_take(region, &nifp, &lock));
 	child = child_start(keeps_on, NULL);
 	region_areas_give(region, &claim);
-	region_if_give(lock);
+	assert_false(region_if_give(region, nifp, lock));
 	assert_int_equal(region_area_generation(region, 0) & 1, 1);
 	assert_int_not_equal(region_slots(region, 0)[15].buf_idx, 0);
 	assert_int_equal(region_buffers_free(region), 16);
 	assert_ok(region_if_take(region, &other, &another));
 	assert_ptr_not_equal(other, nifp);
-	region_if_give(another);
+	assert_true(region_if_give(region, other, another));
 	kill(child, SIGKILL);
 	assert_int_equal(child_wait(child), -SIGKILL);
 	assert_ok(region_areas_take(region, 1, 0, slots, &claim));

@@ -358,22 +358,23 @@ static void directories_are_worlds_apart(void **state)
 	assert_int_equal(rmdir(elsewhere), 0);
 }
 
+static const char *elsewhere; /* inherited */
+
 static int holds_in_another_directory(void *arg)
 {
 	struct holder *holder = arg;
 
-	return setenv("PKTLOOM_DIR", getenv("ELSEWHERE"), 1) == 0 ? holder_run(holder) : 1;
+	return setenv("PKTLOOM_DIR", elsewhere, 1) == 0 ? holder_run(holder) : 1;
 }
 
 /* Programs take equal ids for one memory. */
 static void ids_differ_in_a_process_whatever_other_directories_say(void **state)
 {
-	const char *elsewhere = scratch_subdirectory("other", 0700);
 	struct region *here, *there = NULL;
 	struct holder holder = {.name = "r"};
 
 	(void)state;
-	setenv("ELSEWHERE", elsewhere, 1);
+	elsewhere = scratch_subdirectory("other", 0700);
 	assert_int_equal(pipe(holder.say), 0);
 	holder.child = child_start(holds_in_another_directory, &holder);
 	close(holder.say[1]);

@@ -11,12 +11,17 @@
 #include "../../base/error.h"
 #include "../exchange.h"
 #include "../offsets.h"
+#include "../parcel.h"
+#include "../place.h"
 #include "../port.h"
 
+/* The exchange of a pair stands with its TX ring's positions: all users of the port have it. */
 struct loop {
-	struct exchange *exchanges; /* one per ring pair */
-	struct exchange_end *ends;  /* TX rings, then RX rings */
+	struct exchange_end *ends; /* TX rings, then RX rings */
 };
+
+_Static_assert(sizeof(struct exchange) <= PLACE_OWN && PLACE_OWN_AT % EXCHANGE_LINE == 0,
+    "an exchange does not fit where a ring's kind may keep it");
 
 static int loop_wake_open(struct ring *r, bool own)
 {
@@ -34,7 +39,6 @@ static void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
-	free(loop->exchanges);
 	free(loop->ends);
 	free(loop);
 }
@@ -42,23 +46,27 @@ static void loop_free(struct loop *loop)
 static struct loop *loop_new(uint32_t pairs)
 {
 	struct loop *loop = calloc(1, sizeof *loop);
-	void *exchanges = NULL;
 
 	if (!loop)
 		return NULL;
 	loop->ends = calloc((size_t)pairs * 2, sizeof *loop->ends);
-	if (posix_memalign(&exchanges, EXCHANGE_LINE, pairs * sizeof(struct exchange)) == 0)
-		loop->exchanges = memset(exchanges, 0, pairs * sizeof(struct exchange));
-	if (loop->ends && loop->exchanges)
+	if (loop->ends)
 		return loop;
 	loop_free(loop);
 	return NULL;
 }
 
-static void ring_attach(struct ring *r, struct exchange_end *end, struct exchange *exchange)
+static void rings_attach(struct port *port, struct loop *loop)
 {
-	exchange_end_init(end, exchange, loop_wake_open);
-	r->state = end;
+	for (uint32_t i = 0; i < port->num_tx; i++) {
+		struct exchange *exchange = place_own(&port->tx[i]);
+
+		exchange_end_init(&loop->ends[i], exchange, loop_wake_open);
+		exchange_end_init(&loop->ends[port->num_tx + i], exchange, loop_wake_open);
+		port->tx[i].state = &loop->ends[i];
+		port->rx[i].state = &loop->ends[port->num_tx + i];
+	}
+	port->state = loop;
 }
 
 static int loop_open(struct port *port, const struct port_request *wanted)
@@ -79,11 +87,7 @@ static int loop_open(struct port *port, const struct port_request *wanted)
 		loop_free(loop);
 		return err;
 	}
-	for (uint32_t i = 0; i < request.tx_rings; i++) {
-		ring_attach(&port->tx[i], &loop->ends[i], &loop->exchanges[i]);
-		ring_attach(&port->rx[i], &loop->ends[request.tx_rings + i], &loop->exchanges[i]);
-	}
-	port->state = loop;
+	rings_attach(port, loop);
 	port->zero_copy = true;
 	return 0;
 }
@@ -97,6 +101,52 @@ static void loop_close(struct port *port)
 	loop_free(loop);
 }
 
+/* ---- several users ---- */
+
+/* Wakeups have no names: all users have them from the beginning. */
+static int loop_share(struct port *port)
+{
+	struct loop *loop = port->state;
+
+	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++) {
+		struct exchange_end *end = &loop->ends[i];
+
+		if (end->own_wake < 0)
+			end->own_wake = os_wake_create();
+		if (end->own_wake < 0)
+			return error_set(
+			    end->own_wake, "out of descriptors for \"%s\"", port->name);
+	}
+	return 0;
+}
+
+static int loop_pack(struct port *port, struct parcel *parcel)
+{
+	const struct loop *loop = port->state;
+
+	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++)
+		if (!parcel_put(parcel, loop->ends[i].own_wake))
+			return error_set(
+			    -EOPNOTSUPP, "\"%s\" has too many rings to be passed on", port->name);
+	return 0;
+}
+
+static int loop_adopt(struct port *port, struct parcel *parcel)
+{
+	struct loop *loop = loop_new(port->num_tx);
+
+	if (!loop)
+		return error_set(-ENOMEM, "out of memory for \"%s\"", port->name);
+	if (port->num_tx != port->num_rx || port->tx_slots != port->rx_slots) {
+		loop_free(loop);
+		return error_set(-EPROTO, "\"%s\" was passed on in another shape", port->name);
+	}
+	rings_attach(port, loop);
+	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++)
+		loop->ends[i].own_wake = parcel_take(parcel);
+	return 0;
+}
+
 #define loop_txsync exchange_txsync
 #define loop_rxsync exchange_rxsync
 RING_SYNCS(loop)
@@ -108,6 +158,9 @@ const struct port_kind port_kind_loop = {
     .local = true,
     .open = loop_open,
     .close = loop_close,
+    .share = loop_share,
+    .pack = loop_pack,
+    .adopt = loop_adopt,
     .tx_entry = loop_tx_entry,
     .rx_entry = loop_rx_entry,
     .arm = exchange_arm,

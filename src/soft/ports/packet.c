@@ -18,6 +18,7 @@
 
 #include "../../base/error.h"
 #include "../offsets.h"
+#include "../parcel.h"
 #include "packet.h"
 
 struct packet {
@@ -266,6 +267,54 @@ static void packet_disarm(struct ring *r)
 		packet_tx_disarm(r);
 }
 
+/* ---- several users ---- */
+
+static void packet_show(const struct ring *r, void *own)
+{
+	if (!r->tx)
+		packet_rx_show(r->state, own);
+}
+
+static void packet_take(struct ring *r, const void *own)
+{
+	if (!r->tx && r->state)
+		packet_rx_take(r->state, own);
+}
+
+static int packet_pack(struct port *port, struct parcel *parcel)
+{
+	const struct packet *packet = port->state;
+	bool fits = true;
+
+	for (uint32_t i = 0; i < packet->num_rx; i++)
+		fits = fits && parcel_put(parcel, packet->rx[i].fd);
+	for (uint32_t i = 0; i < packet->num_tx; i++)
+		fits = fits && parcel_put(parcel, packet->tx[i].fd);
+	return fits ? 0
+		    : error_set(
+			  -EOPNOTSUPP, "\"%s\" has too many rings to be passed on", port->name);
+}
+
+static int packet_adopt(struct port *port, struct parcel *parcel)
+{
+	struct packet *packet = packet_new(port->num_tx, port->num_rx);
+	int err = 0;
+
+	if (!packet)
+		return error_set(-ENOMEM, "out of memory for \"%s\"", port->name);
+	for (uint32_t i = 0; i < packet->num_rx && !err; i++)
+		err = packet_rx_adopt(&packet->rx[i], parcel_take(parcel), packet->num_rx);
+	for (uint32_t i = 0; i < packet->num_tx && !err; i++)
+		err = packet_tx_adopt(&packet->tx[i], parcel_take(parcel));
+	if (err) {
+		packet_free(packet);
+		return error_set(
+		    err, "cannot map the sockets of \"%s\": %s", port->name, strerror(-err));
+	}
+	attach(port, packet);
+	return 0;
+}
+
 RING_SYNCS(packet)
 
 const struct port_kind port_kind_packet = {
@@ -274,6 +323,10 @@ const struct port_kind port_kind_packet = {
     .help = "an interface through AF_PACKET; the host goes on seeing its traffic",
     .open = packet_open,
     .close = packet_close,
+    .show = packet_show,
+    .take = packet_take,
+    .pack = packet_pack,
+    .adopt = packet_adopt,
     .tx_entry = packet_tx_entry,
     .rx_entry = packet_rx_entry,
     .arm = packet_arm,

@@ -59,11 +59,17 @@ int packet_rx_open(struct packet_rx *rx, int interface, uint32_t num_rings);
 int packet_rx_start(const struct packet_rx *rx);
 void packet_rx_close(struct packet_rx *rx);
 int packet_rxsync(struct ring *r);
+/** Take a socket over that another process has opened for a port of num_rings. */
+int packet_rx_adopt(struct packet_rx *rx, int fd, uint32_t num_rings);
+/** struct port_kind's show and take. */
+void packet_rx_show(const struct packet_rx *rx, void *own);
+void packet_rx_take(struct packet_rx *rx, const void *own);
 int packet_rx_arm(struct ring *r, struct pollfd *out);
 
 /* packet_tx.c */
 int packet_tx_open(struct packet_tx *tx, int interface);
 void packet_tx_close(struct packet_tx *tx);
+int packet_tx_adopt(struct packet_tx *tx, int fd);
 int packet_txsync(struct ring *r);
 int packet_tx_arm(struct ring *r, struct pollfd *out);
 void packet_tx_disarm(struct ring *r);

@@ -254,27 +254,83 @@ int packet_rx_arm(struct ring *r, struct pollfd *out)
 	return look(r, rx) != 0 || ring_ready(r) || available(rx);
 }
 
-static int map(struct packet_rx *rx, uint32_t num_rings)
+static uint32_t blocks_for(uint32_t num_rings)
 {
 	uint32_t share = BLOCKS_ALL / num_rings;
-	uint32_t n = share > BLOCKS ? BLOCKS : share < BLOCKS_MIN ? BLOCKS_MIN : share;
+
+	return share > BLOCKS ? BLOCKS : share < BLOCKS_MIN ? BLOCKS_MIN : share;
+}
+
+static int blocks_map(struct packet_rx *rx, uint32_t n, int flags)
+{
+	void *blocks =
+	    mmap(NULL, (size_t)n * BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | flags, rx->fd, 0);
+
+	if (blocks == MAP_FAILED)
+		return -errno;
+	rx->blocks = blocks;
+	rx->num_blocks = n;
+	return 0;
+}
+
+static int map(struct packet_rx *rx, uint32_t num_rings)
+{
+	uint32_t n = blocks_for(num_rings);
 	const struct tpacket_req3 ring = {.tp_block_size = BLOCK,
 	    .tp_block_nr = n,
 	    .tp_frame_size = BLOCK, /* of no consequence in this version */
 	    .tp_frame_nr = n,
 	    .tp_retire_blk_tov = RETIRE_MS};
 	int err = packet_option_set(rx->fd, PACKET_RX_RING, &ring, sizeof ring);
-	void *blocks;
 
-	if (err)
-		return err;
-	blocks = mmap(
-	    NULL, (size_t)n * BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, rx->fd, 0);
-	if (blocks == MAP_FAILED)
-		return -errno;
-	rx->blocks = blocks;
-	rx->num_blocks = n;
-	return 0;
+	return err ? err : blocks_map(rx, n, MAP_POPULATE);
+}
+
+/* ---- several users ---- */
+
+struct shown {
+	uint32_t block, left;
+	uint64_t packet; /* from the first block on */
+};
+
+void packet_rx_show(const struct packet_rx *rx, void *own)
+{
+	struct shown *shown = own;
+
+	*shown = (struct shown){.block = rx->block,
+	    .left = rx->left,
+	    .packet = rx->left ? (uint64_t)(rx->packet - rx->blocks) : 0};
+}
+
+/*
+ * A user that was killed may have given the block back since it was shown: what is left of it is gone
+ * then, and the kernel's next packets come there.
+ */
+void packet_rx_take(struct packet_rx *rx, const void *own)
+{
+	struct shown shown;
+	uint32_t status;
+
+	memcpy(&shown, own, sizeof shown);
+	if (shown.block >= rx->num_blocks)
+		return;
+	rx->block = shown.block;
+	rx->left = 0;
+	/* Pairs with the kernel's barrier before its store: the contents are there. */
+	status = __atomic_load_n(&current_block(rx)->hdr.bh1.block_status, __ATOMIC_ACQUIRE);
+	if (!(status & TP_STATUS_USER) || shown.packet / BLOCK != shown.block ||
+	    shown.packet % BLOCK > BLOCK - sizeof(struct tpacket3_hdr) ||
+	    shown.packet % TPACKET_ALIGNMENT || shown.left > current_block(rx)->hdr.bh1.num_pkts)
+		return;
+	rx->left = shown.left;
+	rx->packet = rx->blocks + shown.packet;
+}
+
+int packet_rx_adopt(struct packet_rx *rx, int fd, uint32_t num_rings)
+{
+	rx->fd = fd;
+	rx->doubtful = true;
+	return blocks_map(rx, blocks_for(num_rings), 0);
 }
 
 /* Nothing passes this filter: what comes before all rings share the traffic would come twice. */

@@ -188,6 +188,14 @@ void packet_tx_disarm(struct ring *r)
 		timer_set(tx, 0);
 }
 
+int packet_tx_adopt(struct packet_tx *tx, int fd)
+{
+	tx->fd = fd;
+	tx->skip = SKIP_NONE;
+	tx->retry_us = RETRY_MIN_US;
+	return fd < 0 ? -EPROTO : 0;
+}
+
 int packet_tx_open(struct packet_tx *tx, int interface)
 {
 	const int on = 1;

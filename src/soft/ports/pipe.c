@@ -24,6 +24,7 @@
 #include "../../base/error.h"
 #include "../exchange.h"
 #include "../offsets.h"
+#include "../parcel.h"
 #include "../port.h"
 #include "../share.h"
 #include "../soft.h"
@@ -51,7 +52,8 @@ struct pipe_header {
 	uint64_t size; /* of the object */
 	struct pipe_shape shape;
 	char region[NETMAP_REQ_IFNAMSIZ];           /* its name; "": private to one process */
-	uint32_t region_id;                         /* tells which, if it has no name */
+	uint32_t region_id;                         /* tells which, if it has no name … */
+	uint64_t region_file;                       /* … by its number and its file's */
 	struct pipe_area areas[2 * SOFT_RINGS_MAX]; /* of T rings, then of R rings */
 };
 
@@ -153,6 +155,14 @@ static void parent_of(const struct port_request *request, char out[NETMAP_REQ_IF
 	    (int)(whole ? len : strcspn(request->name, "{}")), request->name);
 }
 
+/* No two files that are open anywhere have the same number. */
+static uint64_t region_file(const struct region *region)
+{
+	struct stat st;
+
+	return fstat(region->fd, &st) == 0 ? st.st_ino : 0;
+}
+
 static int region_reuse(struct region *region, struct region **out)
 {
 	region_reference(region);
@@ -193,7 +203,7 @@ static int region_of(
 	struct region *here = region_mapped(header->region_id);
 	int err;
 
-	if (!header->region[0] && here)
+	if (!header->region[0] && here && region_file(here) == header->region_file)
 		return region_reuse(here, out);
 	if (!header->region[0])
 		return error_set(-EXDEV,
@@ -262,6 +272,7 @@ static int create(struct pipe *pipe, const struct port_request *request, struct 
 		return err;
 	snprintf(header->region, sizeof header->region, "%s", (*region)->name);
 	header->region_id = (*region)->id;
+	header->region_file = region_file(*region);
 	err = areas_take(pipe, *region, claim);
 	if (err)
 		return err;
@@ -372,7 +383,7 @@ static uint32_t pair_of(const struct pipe *pipe, bool tx, uint32_t index)
 	return tx == master ? index : pipe->header.shape.tx_rings + index;
 }
 
-static void rings_attach(struct port *port, struct pipe *pipe)
+static void rings_attach(struct port *port, struct pipe *pipe, bool resume)
 {
 	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++) {
 		bool tx = i < port->num_tx;
@@ -382,6 +393,8 @@ static void rings_attach(struct port *port, struct pipe *pipe)
 		exchange_end_init(
 		    &pipe->ends[i], exchange_at(pipe, pair_of(pipe, tx, k)), pipe_wake_open);
 		r->state = &pipe->ends[i];
+		if (!resume)
+			continue;
 		exchange_resume(r);
 		if (tx) /* what the end's last user, who had offsets, left in the slots is not meant */
 			offsets_write(
@@ -419,14 +432,32 @@ static int build(struct port *port, struct pipe *pipe, const struct port_request
 	err = port_build(port, &request, region, claim, objects);
 	if (err)
 		return err;
-	pipe->ends = calloc(n, sizeof *pipe->ends);
+	pipe->ends = calloc((size_t)n + 1, sizeof *pipe->ends);
 	if (!pipe->ends) {
 		port_unbuild(port);
 		return error_set(-ENOMEM, "out of memory for \"%s\"", wanted->name);
 	}
 	port->state = pipe;
-	rings_attach(port, pipe);
+	rings_attach(port, pipe, true);
 	return 0;
+}
+
+/*
+ * The last user of a pipe may be killed while we open it: then the object is ours, but its rings may have gone back
+ * to the region before we could say that we use them, or the region itself. Nobody else has it: begin anew.
+ */
+static int join_or_begin(struct pipe *pipe, const struct port_request *request,
+    struct region **region, struct region_claim *claim)
+{
+	int err = join(pipe, request, region, claim);
+
+	if (err != -EPROTO || share_end_held(&pipe->share, 1 - pipe->share.end) != 0 ||
+	    ftruncate(pipe->share.fd, 0) != 0)
+		return err;
+	if (*region)
+		region_release(*region);
+	*region = NULL;
+	return create(pipe, request, region, claim);
 }
 
 /* A region that was found is the caller's to release, when the directory is not locked any more. */
@@ -435,7 +466,7 @@ static int enter(struct port *port, struct pipe *pipe, const struct port_request
 {
 	struct region_claim claim;
 	int err = pipe->share.created ? create(pipe, request, region, &claim)
-				      : join(pipe, request, region, &claim);
+				      : join_or_begin(pipe, request, region, &claim);
 
 	if (err)
 		return err;
@@ -522,6 +553,62 @@ static void pipe_close(struct port *port)
 	pipe_free(pipe);
 }
 
+/* ---- passing on ---- */
+
+static int pipe_pack(struct port *port, struct parcel *parcel)
+{
+	const struct pipe *pipe = port->state;
+
+	return parcel_put_share(parcel, &pipe->share, &parcel->own.share[0])
+		   ? 0
+		   : error_set(-EOPNOTSUPP, "\"%s\" is too large to be passed on", port->name);
+}
+
+static bool is_shaped(const struct port *port, const struct pipe *pipe)
+{
+	struct port_request request = {0};
+
+	request_adopt(&request, &pipe->header.shape, pipe->share.end == 0);
+	return request.tx_rings == port->num_tx && request.rx_rings == port->num_rx &&
+	       request.tx_slots == port->tx_slots && request.rx_slots == port->rx_slots;
+}
+
+static int pipe_join(struct port *port, struct pipe *pipe)
+{
+	int err = header_read(&pipe->share, port->name, &pipe->header);
+
+	if (!err && (pipe->share.end > 1 || !is_shaped(port, pipe)))
+		err = error_set(-EPROTO, "\"%s\" was passed on in another shape", port->name);
+	if (!err)
+		err = control_map(pipe, port->name);
+	if (err)
+		return err;
+	pipe->ends = calloc((size_t)port->num_tx + port->num_rx, sizeof *pipe->ends);
+	return pipe->ends ? 0 : error_set(-ENOMEM, "out of memory for \"%s\"", port->name);
+}
+
+static int pipe_adopt(struct port *port, struct parcel *parcel)
+{
+	struct pipe *pipe = calloc(1, sizeof *pipe);
+	int err;
+
+	if (!pipe)
+		return error_set(-ENOMEM, "out of memory for \"%s\"", port->name);
+	err = parcel_take_share(parcel, &parcel->own.share[0], &pipe->share);
+	if (err) {
+		free(pipe);
+		return err;
+	}
+	err = pipe_join(port, pipe);
+	if (err) {
+		pipe_free(pipe);
+		return err;
+	}
+	port->state = pipe;
+	rings_attach(port, pipe, false);
+	return 0;
+}
+
 #define pipe_txsync exchange_txsync
 #define pipe_rxsync exchange_rxsync
 RING_SYNCS(pipe)
@@ -532,6 +619,8 @@ const struct port_kind port_kind_pipe = {
     .help = "two ends in any processes of one user, over shared memory, without a copy",
     .open = pipe_open,
     .close = pipe_close,
+    .pack = pipe_pack,
+    .adopt = pipe_adopt,
     .tx_entry = pipe_tx_entry,
     .rx_entry = pipe_rx_entry,
     .arm = exchange_arm,

@@ -12,6 +12,7 @@
 
 #include "../../base/error.h"
 #include "../offsets.h"
+#include "../parcel.h"
 #include "../soft.h"
 #include "switch_forward.h"
 #include "switch_table.h"
@@ -176,7 +177,7 @@ static int states_allocate(struct port *port, struct switch_port *sw)
 	return 0;
 }
 
-static void rings_attach(struct port *port, struct switch_port *sw)
+static void rings_attach(struct port *port, struct switch_port *sw, bool resume)
 {
 	for (uint32_t i = 0; i < port->num_tx; i++)
 		switch_tx_init(&sw->tx[i], sw, &port->tx[i]);
@@ -186,7 +187,8 @@ static void rings_attach(struct port *port, struct switch_port *sw)
 		rx->inbox = sw->own->rings[i].inbox;
 		exchange_end_init(&rx->end, &rx->inbox->exchange, switch_wake_open);
 		port->rx[i].state = rx;
-		exchange_resume(&port->rx[i]);
+		if (resume)
+			exchange_resume(&port->rx[i]);
 	}
 }
 
@@ -230,7 +232,7 @@ static int place_take(struct port *port, struct switch_port *sw)
 	if (err)
 		return err;
 	switch_view_add(sw->view, sw->own);
-	rings_attach(port, sw);
+	rings_attach(port, sw, true);
 	port->state = sw;
 	port->indirect = true;
 	mode_describe(port, sw);
@@ -328,18 +330,89 @@ static void inboxes_close(struct port *port, struct switch_port *sw)
 static void switch_close(struct port *port)
 {
 	struct switch_port *sw = port->state;
+	bool locked = os_directory_lock(sw->share.dirfd, LOCK_TIMEOUT_MS) == 0;
+	bool last = !locked || share_end_is_mine(&sw->share);
 
-	inboxes_close(port, sw);
+	if (last)
+		inboxes_close(port, sw);
 	for (uint32_t i = 0; i < port->num_tx; i++)
 		switch_tx_close(&sw->tx[i]);
 	for (uint32_t i = 0; i < port->num_rx; i++)
 		exchange_end_close(&sw->rx[i].end);
 	/* Where the lock cannot be had, the next one to come finds that we are gone. */
-	if (os_directory_lock(sw->share.dirfd, LOCK_TIMEOUT_MS) == 0) {
+	if (locked && last) {
 		switch_table_sweep(&sw->share, sw->view->table, sw->number);
 		switch_table_leave(&sw->share, sw->view->table, sw->number);
 	}
 	switch_free(sw);
+}
+
+/* ---- passing on ---- */
+
+static int switch_pack(struct port *port, struct parcel *parcel)
+{
+	const struct switch_port *sw = port->state;
+	const struct switch_admission *admission = &sw->admission;
+	bool fits = parcel_put_share(parcel, &sw->share, &parcel->own.share[0]);
+
+	if (fits && admission->is_kept)
+		fits = parcel_put_share(parcel, &admission->kept, &parcel->own.share[1]);
+	parcel->own.words[0] = sw->number;
+	parcel->own.words[1] = sw->own->generation;
+	parcel->own.words[2] = admission->is_kept;
+	return fits ? 0 : error_set(-EOPNOTSUPP, "\"%s\" is too large to be passed on", port->name);
+}
+
+static int shares_take(struct switch_port *sw, struct parcel *parcel)
+{
+	int err = parcel_take_share(parcel, &parcel->own.share[0], &sw->share);
+
+	if (err)
+		return err;
+	if (parcel->own.words[2])
+		err = parcel_take_share(parcel, &parcel->own.share[1], &sw->admission.kept);
+	sw->admission.is_kept = parcel->own.words[2] && !err;
+	share_key(&sw->share, sw->admission.key, sizeof sw->admission.key);
+	return err;
+}
+
+static int switch_join(struct port *port, struct switch_port *sw, uint32_t generation)
+{
+	int err = switch_view_get(&sw->share, sw->admission.key, &sw->view);
+
+	if (err)
+		return err;
+	if (sw->number == 0 || sw->number > SWITCH_PORTS || port->num_tx > SWITCH_RINGS ||
+	    port->num_rx > SWITCH_RINGS || port->claim.num_areas < port->num_tx + port->num_rx ||
+	    switch_table_generation(sw->view->table, sw->number) != generation)
+		return error_set(-EPROTO, "\"%s\" is not on its switch any more", port->name);
+	switch_table_name(sw->view->table, sw->number, sw->admission.name);
+	err = states_allocate(port, sw);
+	if (!err)
+		err = switch_target_adopt(&sw->share, sw->number, generation, port, &sw->own);
+	return err;
+}
+
+static int switch_adopt(struct port *port, struct parcel *parcel)
+{
+	struct switch_port *sw = calloc(1, sizeof *sw);
+	int err;
+
+	if (!sw)
+		return error_set(-ENOMEM, "out of memory for \"%s\"", port->name);
+	sw->share.fd = sw->share.dirfd = -1;
+	sw->number = parcel->own.words[0];
+	err = shares_take(sw, parcel);
+	if (!err)
+		err = switch_join(port, sw, parcel->own.words[1]);
+	if (err) {
+		switch_free(sw);
+		return err;
+	}
+	switch_view_add(sw->view, sw->own);
+	rings_attach(port, sw, false);
+	port->state = sw;
+	return 0;
 }
 
 const struct port_kind port_kind_switch = {
@@ -348,6 +421,8 @@ const struct port_kind port_kind_switch = {
     .help = "a port of a learning switch between any processes of one user, one copy per packet",
     .open = switch_open,
     .close = switch_close,
+    .pack = switch_pack,
+    .adopt = switch_adopt,
     .tx_entry = switch_tx_entry,
     .rx_entry = switch_rx_entry,
     .arm = switch_arm,

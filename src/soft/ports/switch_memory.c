@@ -238,6 +238,40 @@ int switch_target_map(
 	return err;
 }
 
+static int part_adopt(struct switch_target *target, int fd)
+{
+	struct switch_part part;
+	int err = part_read(fd, target, &part);
+
+	if (!err && memcmp(&part.shape, &target->shape, sizeof part.shape) != 0)
+		err = -EPROTO;
+	return err ? err : part_map(target, fd);
+}
+
+int switch_target_adopt(const struct share *share, uint32_t number, uint32_t generation,
+    const struct port *port, struct switch_target **out)
+{
+	struct switch_target *target = target_new(number, generation);
+	char name[NAME_MAX + 32];
+	int fd, err;
+
+	if (!target)
+		return error_set(-ENOMEM, "out of memory for \"%s\"", port->name);
+	own_fill(target, port);
+	switch_part_name(share, number, generation, name);
+	fd = openat(share->dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	err = fd < 0 ? -errno : part_adopt(target, fd);
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		switch_target_free(target);
+		return error_set(
+		    err, "the memory of \"%s\" is gone: %s", port->name, strerror(-err));
+	}
+	*out = target;
+	return 0;
+}
+
 void switch_target_free(struct switch_target *target)
 {
 	for (uint32_t i = 0; i < SWITCH_RINGS; i++)

@@ -33,6 +33,10 @@ struct switch_target {
 int switch_target_create(const struct share *share, uint32_t number, uint32_t generation,
     const struct port *port, struct switch_target **out);
 
+/** Map the part of a port that another process made and passed on. */
+int switch_target_adopt(const struct share *share, uint32_t number, uint32_t generation,
+    const struct port *port, struct switch_target **out);
+
 /** Map the memory of a port of another process. No message: senders go on without it. */
 int switch_target_map(
     const struct share *share, uint32_t number, uint32_t generation, struct switch_target **out);

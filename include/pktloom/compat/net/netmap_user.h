@@ -11,6 +11,8 @@
 #ifndef _NET_NETMAP_USER_H_
 #define _NET_NETMAP_USER_H_
 
+/* Programs rely on what netmap's header brings along, <ctype.h> and <sys/time.h> among it. */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +22,7 @@
 #if !defined(_WIN32)
 #include <net/if.h> /* programs expect IFNAMSIZ from here */
 #include <sys/socket.h>
+#include <sys/time.h>
 #endif
 #include "netmap.h" /* the one beside this file, whatever else the include path holds */
 
@@ -140,6 +143,7 @@ static inline int nm_user_rate_ok(struct nm_user_rate *rate, int lps)
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h> /* not for this file: programs that use nm_open() expect signal() from here */
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>

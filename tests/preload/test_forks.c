@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A descriptor is there twice after a fork: parent and child use the same rings. */
+#include "passing.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TURNS 300u /* of 7 frames: around a ring of 1,024 slots twice */
+#define BATCH 7u
+#define FIRST 1000u /* 0 would be an address that the switch has seen */
+#define EACH  20000u
+
+static struct port a, b; /* a child's too: inherited */
+
+static void ends_open(void **state)
+{
+	const char *const *names = *state;
+
+	a = port_open(names[0]);
+	b = strcmp(names[0], names[1]) == 0 ? a : port_open(names[1]);
+}
+
+static void ends_close(void)
+{
+	bool one = a.fd == b.fd;
+
+	port_close(&a);
+	if (!one)
+		port_close(&b);
+}
+
+static void batch_send(uint32_t turn)
+{
+	put_frames(&a, BATCH, FIRST + turn * BATCH);
+	sync_tx(&a);
+}
+
+static void batch_take(uint32_t turn)
+{
+	sync_rx(&b);
+	assert_int_equal(nm_ring_space(b.rx), BATCH);
+	for (uint32_t i = 0; i < BATCH; i++)
+		assert_int_equal(take_frame(&b), FIRST + turn * BATCH + i);
+	sync_rx(&b);
+}
+
+/* ---- in turns ---- */
+
+/* Sends what the parent takes, then takes what the parent sent. */
+static int child_in_turns(int socket)
+{
+	for (uint32_t turn = 0; turn < TURNS; turn += 2) {
+		hear(socket);
+		batch_send(turn);
+		say(socket);
+		hear(socket);
+		batch_take(turn + 1);
+		say(socket);
+	}
+	return 0;
+}
+
+static void parent_and_child_in_turns(void **state)
+{
+	struct peer child;
+
+	ends_open(state);
+	child = peer_start(child_in_turns);
+	for (uint32_t turn = 0; turn < TURNS; turn += 2) {
+		say(child.socket);
+		hear(child.socket);
+		batch_take(turn);
+		batch_send(turn + 1);
+		say(child.socket);
+		hear(child.socket);
+	}
+	assert_int_equal(peer_end(&child), 0);
+	/* and on without it */
+	batch_send(TURNS);
+	batch_take(TURNS);
+	ends_close();
+}
+
+static int child_that_closes(int socket)
+{
+	(void)socket;
+	batch_send(0);
+	ends_close();
+	return 0;
+}
+
+static void a_child_that_closes_takes_nothing_away(void **state)
+{
+	struct peer child;
+	struct nmreq_register reg = {.nr_mode = NR_REG_ALL_NIC};
+
+	ends_open(state);
+	child = peer_start(child_that_closes);
+	assert_int_equal(peer_end(&child), 0);
+	batch_take(0);
+	batch_send(1);
+	batch_take(1);
+	assert_int_equal(control(a.fd, "null:x", NETMAP_REQ_REGISTER, &reg, NULL), EBUSY);
+	ends_close();
+}
+
+/* ---- at the same time ---- */
+
+struct board {
+	uint32_t lock; /* of the ring's head, as netmap wants it of its users */
+	uint32_t next;
+};
+
+static struct board *board;
+
+static void board_lock(void)
+{
+	while (__atomic_exchange_n(&board->lock, 1, __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+
+static void board_unlock(void)
+{
+	__atomic_store_n(&board->lock, 0, __ATOMIC_RELEASE);
+}
+
+/* One frame, if there is room. The sync is outside the lock: the other process's runs beside it. */
+static bool frame_send(void)
+{
+	bool room;
+
+	board_lock();
+	room = board->next < 2 * EACH && nm_ring_space(a.tx) > 0;
+	if (room)
+		put_frames(&a, 1, board->next++);
+	board_unlock();
+	assert_int_equal(ioctl(a.fd, NIOCTXSYNC, NULL), 0);
+	return room;
+}
+
+static int child_beside(int socket)
+{
+	const uint64_t deadline = now_ms() + 40000;
+
+	(void)socket;
+	while (__atomic_load_n(&board->next, __ATOMIC_RELAXED) < 2 * EACH && now_ms() < deadline)
+		frame_send();
+	return 0;
+}
+
+static void board_make(void)
+{
+	board =
+	    mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(board != MAP_FAILED);
+}
+
+static void parent_and_child_at_the_same_time(void **state)
+{
+	const uint64_t deadline = now_ms() + 40000;
+	struct peer child;
+	uint32_t taken = 0;
+
+	board_make();
+	ends_open(state);
+	child = peer_start(child_beside);
+	while (taken < 2 * EACH && now_ms() < deadline) {
+		frame_send();
+		sync_rx(&b);
+		while (nm_ring_space(b.rx) > 0)
+			assert_int_equal(take_frame(&b), taken++);
+	}
+	assert_int_equal(taken, 2 * EACH);
+	assert_int_equal(peer_end(&child), 0);
+	ends_close();
+	munmap(board, sizeof *board);
+}
+
+/* Killed in the middle of whatever it does, often inside a sync: the ring goes on. */
+static int child_that_is_killed(int socket)
+{
+	say(socket);
+	for (;;)
+		ioctl(a.fd, NIOCTXSYNC, NULL);
+	return 0;
+}
+
+static void a_child_killed_inside_a_sync(void **state)
+{
+	ends_open(state);
+	for (uint32_t turn = 0; turn < 20; turn++) {
+		struct peer child = peer_start(child_that_is_killed);
+
+		hear(child.socket);
+		batch_send(turn);
+		sleep_ms(turn % 3);
+		kill(child.pid, SIGKILL);
+		assert_int_equal(peer_end(&child), -SIGKILL);
+		sync_tx(&a);
+		batch_take(turn);
+	}
+	ends_close();
+}
+
+#define BETWEEN(test, one, other)                                                                  \
+	{                                                                                          \
+		.name = #test ": " one, .test_func = (test),                                       \
+		.initial_state = (void *)(uintptr_t)(const char *const[])                          \
+		{                                                                                  \
+			one, other                                                                 \
+		}                                                                                  \
+	}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    BETWEEN(parent_and_child_in_turns, "x{1", "x}1"),
+	    BETWEEN(parent_and_child_in_turns, "vale0:a", "vale0:b"),
+	    BETWEEN(parent_and_child_in_turns, "loop:a", "loop:a"),
+	    BETWEEN(a_child_that_closes_takes_nothing_away, "x{1", "x}1"),
+	    BETWEEN(a_child_that_closes_takes_nothing_away, "vale0:a", "vale0:b"),
+	    BETWEEN(a_child_that_closes_takes_nothing_away, "loop:a", "loop:a"),
+	    BETWEEN(parent_and_child_at_the_same_time, "x{1", "x}1"),
+	    BETWEEN(parent_and_child_at_the_same_time, "loop:a", "loop:a"),
+	    BETWEEN(a_child_killed_inside_a_sync, "x{1", "x}1"),
+	    BETWEEN(a_child_killed_inside_a_sync, "vale0:a", "vale0:b"),
+	};
+
+	return cmocka_run_group_tests(tests, group_start, group_end);
+}
