@@ -96,7 +96,8 @@ static void guest_free(struct guest *guest)
 static int guest_map(struct guest *guest, const struct port *port)
 {
 	const struct monitor_shape *shape = &guest->memory.shape;
-	int err = monitor_memory_map(guest->owner->share.dirfd, guest->fd, &guest->memory);
+	int err =
+	    monitor_memory_map(guest->owner->share.dirfd, guest->fd, port->region, &guest->memory);
 
 	if (!err && (shape->nic_rings != watch_nic_rings(port) ||
 			shape->host_rings != watch_host_rings(port)))
@@ -214,6 +215,7 @@ void monitor_shape_of(const struct port *port, struct monitor_shape *out)
 	    .tx_slots = port->tx_slots,
 	    .rx_slots = port->tx_slots > port->rx_slots ? port->tx_slots : port->rx_slots,
 	    .buf_size = port->region->buf_size,
+	    .paired = watch_is_paired(port),
 	};
 }
 
@@ -227,6 +229,7 @@ uint32_t board_number(struct port *port)
 static void board_fill(struct board *board, const struct port *port)
 {
 	monitor_shape_of(port, &board->shape);
+	memcpy(board->region, port->region->name, sizeof board->region);
 	/* What an owner that was killed has left; its monitors see the generation. */
 	memset(board->entries, 0, sizeof board->entries);
 	board->called = 0;

@@ -27,7 +27,8 @@ struct board {
 	uint32_t abi;
 	uint32_t generation; /* odd while a process has the port; moves when one comes or goes */
 	uint32_t made;       /* number of the last monitor; they count from 1 */
-	struct monitor_shape shape; /* what a monitor of the port has to have */
+	struct monitor_shape shape;       /* what a monitor of the port has to have */
+	char region[NETMAP_REQ_IFNAMSIZ]; /* name of the port's; "": only its process has it */
 	uint32_t entries[BOARD_MONITORS];
 };
 
@@ -62,7 +63,8 @@ struct board_visit {
 	uint64_t looked_ns; /* these two are changed atomically: each ring's sync may look */
 	bool down;
 	struct share own;           /* the monitor's object */
-	struct monitor_shape shape; /* checked copy */
+	struct monitor_shape shape; /* checked copies */
+	char region[NETMAP_REQ_IFNAMSIZ];
 	uint32_t number;
 };
 

@@ -39,6 +39,7 @@ static int board_read(struct board_visit *visit, const char *name)
 
 	visit->generation = __atomic_load_n(&board->generation, __ATOMIC_ACQUIRE);
 	*s = board->shape;
+	memcpy(visit->region, board->region, sizeof visit->region - 1);
 	if (board->abi == MONITOR_ABI && visit->generation % 2 == 1 && s->nic_rings >= 1 &&
 	    s->nic_rings <= SOFT_RINGS_MAX && s->host_rings <= SOFT_RINGS_MAX &&
 	    s->buf_size >= SOFT_BUF_MIN && s->buf_size <= SOFT_BUF_MAX &&

@@ -25,6 +25,8 @@ _Static_assert(LOOM_DROP_REASONS <= WATCH_REASONS, "struct watch_box has no room
 struct monitor {
 	struct port *port;
 	struct watch_choice choice;
+	bool joined; /* its rings are in the watched port's region */
+	bool paired; /* watch_is_paired() of that port */
 	struct monitor_rx *rings;
 	/* Of a port of this process: */
 	struct monitor *next; /* that watches the same port */
@@ -169,19 +171,19 @@ static void name_it(struct port *port, const char *watched, uint32_t number)
 	    flags & NR_MONITOR_TX ? "t" : "", number);
 }
 
-/* How the packets come, as it is by what watches the rings. */
+/* How the packets come: what can be swapped is in watch.c. */
 static void mode_say(struct port *port)
 {
 	const struct monitor *monitor = port->state;
-	uint32_t swapping = 0;
+	const uint64_t flags = monitor->choice.flags;
+	bool swaps = flags & NR_ZCOPY_MON && monitor->joined;
+	bool sent = swaps && flags & NR_MONITOR_TX;
 
-	for (uint32_t i = 0; i < monitor->num_taps; i++)
-		swapping += monitor->taps[i].swaps;
-	port->zero_copy = swapping > 0 && swapping == monitor->num_taps;
+	port->zero_copy = swaps && !(monitor->paired && flags & NR_MONITOR_RX);
 	snprintf(port->mode, sizeof port->mode, "packets %s their consumer, %s%s",
-	    monitor->choice.flags & NR_ZCOPY_MON ? "after" : "before",
+	    flags & NR_ZCOPY_MON ? "after" : "before",
 	    port->zero_copy ? "by swap"
-	    : swapping      ? "swap if sent"
+	    : sent          ? "swap if sent"
 			    : "by copy",
 	    monitor->elsewhere ? ", of another process" : "");
 }
@@ -254,16 +256,16 @@ static int sinks_make(struct port *port, struct monitor *monitor)
  * To show packets by swapping buffers the rings must be in the watched port's region, as the module has it;
  * where that is full they are elsewhere and show copies. Copies alone stay out of the way of other ports.
  */
-static int rings_make_here(struct port *port, const struct port_request *request)
+static int rings_make_here(
+    struct port *port, struct monitor *monitor, const struct port_request *request)
 {
 	struct region *region = request->watched->region;
 
 	if (request->monitor_flags & NR_ZCOPY_MON) {
 		region_reference(region);
-		if (port_build_own(port, request, region, false) == 0)
-			return 0;
+		monitor->joined = port_build_own(port, request, region, false) == 0;
 	}
-	return port_build_own(port, request, NULL, false);
+	return monitor->joined ? 0 : port_build_own(port, request, NULL, false);
 }
 
 static int open_here(struct port *port, struct monitor *monitor, struct port_request *request)
@@ -274,10 +276,11 @@ static int open_here(struct port *port, struct monitor *monitor, struct port_req
 
 	monitor_shape_of(watched, &shape);
 	request_shape(request, &shape);
-	err = rings_make_here(port, request);
+	err = rings_make_here(port, monitor, request);
 	if (err)
 		return err;
 	monitor->watched = watched;
+	monitor->paired = shape.paired;
 	err = sinks_make(port, monitor);
 	if (!err)
 		err = rings_attach(port, monitor);
@@ -290,12 +293,24 @@ static int open_here(struct port *port, struct monitor *monitor, struct port_req
 	monitor->next = watched->monitors;
 	watched->monitors = monitor;
 	name_it(port, watched->name, board_number(watched));
+	mode_say(port);
 	return 0;
 }
 
 /* ---- … to a port of another process ---- */
 
-/* The rings, in a region that the port's process can map. */
+/* The rings, in the port's region: as in rings_make_here(). */
+static bool rings_join(
+    struct port *port, const struct monitor *monitor, const struct port_request *request)
+{
+	struct region *region;
+
+	return request->monitor_flags & NR_ZCOPY_MON && monitor->visit.region[0] &&
+	       region_join(NULL, request->directory, monitor->visit.region, &region) == 0 &&
+	       port_build_own(port, request, region, false) == 0;
+}
+
+/* … or in another one that the port's process can map. */
 static int rings_make(
     struct port *port, const struct monitor *monitor, const struct port_request *request)
 {
@@ -313,8 +328,11 @@ static int rings_make(
 static int memory_make(
     struct port *port, struct monitor *monitor, const struct port_request *request)
 {
-	int err = rings_make(port, monitor, request);
+	int err = 0;
 
+	monitor->joined = rings_join(port, monitor, request);
+	if (!monitor->joined)
+		err = rings_make(port, monitor, request);
 	if (err)
 		return err;
 	monitor->fd = share_reopen(&monitor->visit.own);
@@ -348,6 +366,7 @@ static int open_elsewhere(struct port *port, struct monitor *monitor, struct por
 		return err;
 	monitor->fd = -1;
 	monitor->elsewhere = true;
+	monitor->paired = monitor->visit.shape.paired;
 	request_shape(request, &monitor->visit.shape);
 	err = memory_make(port, monitor, request);
 	if (!err) {
@@ -355,11 +374,13 @@ static int open_elsewhere(struct port *port, struct monitor *monitor, struct por
 		if (err)
 			port_unbuild(port);
 	}
-	if (err)
+	if (err) {
 		memory_free(monitor);
-	else
-		name_it(port, request->name, monitor->visit.number - 1);
-	return err;
+		return err;
+	}
+	name_it(port, request->name, monitor->visit.number - 1);
+	mode_say(port);
+	return 0;
 }
 
 static int monitor_open(struct port *port, const struct port_request *wanted)
@@ -393,7 +414,6 @@ void monitor_start(struct port *port, const struct soft_range *rings)
 		monitor->num_taps =
 		    watch_begin(monitor->watched, &monitor->choice, monitor->sinks, monitor->taps);
 	}
-	mode_say(port);
 }
 
 const struct port *monitor_shown(const struct port *port)

@@ -12,16 +12,21 @@
 #include "../os/os.h"
 #include "soft.h"
 
-_Static_assert(sizeof(struct monitor_header) <= 4096, "the boxes begin on the second page");
-
 static uint32_t rings_of(const struct monitor_shape *shape)
 {
 	return shape->nic_rings + shape->host_rings;
 }
 
+static size_t boxes_at(void)
+{
+	const size_t page = os_page_size();
+
+	return (sizeof(struct monitor_header) + page - 1) / page * page;
+}
+
 static size_t object_size(const struct monitor_shape *shape)
 {
-	return os_page_size() + rings_of(shape) * sizeof(struct watch_box);
+	return boxes_at() + rings_of(shape) * sizeof(struct watch_box);
 }
 
 static bool shape_is_sane(const struct monitor_shape *s)
@@ -57,6 +62,8 @@ int monitor_memory_create(int fd, const struct port *port, struct monitor_memory
 	snprintf(header.region, sizeof header.region, "%s", port->region->share.file);
 	memcpy(
 	    header.areas, port->claim.areas + port->num_tx, port->num_rx * sizeof header.areas[0]);
+	for (uint32_t i = 0; i < port->num_rx; i++)
+		header.generations[i] = region_area_generation(port->region, header.areas[i]);
 	if (ftruncate(fd, (off_t)object_size(&header.shape)) != 0 ||
 	    pwrite(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
 		return error_set(
@@ -72,7 +79,28 @@ static bool header_is_sane(const struct monitor_header *header)
 	       memchr(header->region, 0, sizeof header->region) && !strchr(header->region, '/');
 }
 
-int monitor_memory_map(int dirfd, int fd, struct monitor_memory *out)
+static bool is_region(const struct monitor_header *header, const struct region *region)
+{
+	return region->name[0] && strcmp(header->region, region->share.file) == 0;
+}
+
+static int areas_join(
+    struct monitor_memory *memory, const struct monitor_header *header, struct region *region)
+{
+	int err = region_areas_join(
+	    region, rings_of(&header->shape), header->areas, header->generations, &memory->claim);
+
+	if (!err)
+		memory->region = region;
+	return err;
+}
+
+static uint32_t slots_most(const struct monitor_memory *memory)
+{
+	return memory->region ? memory->region->shape.ring_slots : memory->view.shape.ring_slots;
+}
+
+int monitor_memory_map(int dirfd, int fd, struct region *region, struct monitor_memory *out)
 {
 	struct monitor_header header;
 	struct stat st;
@@ -83,8 +111,10 @@ int monitor_memory_map(int dirfd, int fd, struct monitor_memory *out)
 		return -EPROTO;
 	err = map(fd, &header.shape, out);
 	if (!err)
-		err = region_view_map(dirfd, header.region, &out->view);
-	if (!err && header.shape.rx_slots > out->view.shape.ring_slots)
+		err = is_region(&header, region)
+			  ? areas_join(out, &header, region)
+			  : region_view_map(dirfd, header.region, &out->view);
+	if (!err && header.shape.rx_slots > slots_most(out))
 		err = -EPROTO;
 	return err; /* what was mapped is the caller's to unmap */
 }
@@ -92,6 +122,9 @@ int monitor_memory_map(int dirfd, int fd, struct monitor_memory *out)
 void monitor_memory_unmap(struct monitor_memory *memory)
 {
 	region_view_unmap(&memory->view);
+	if (memory->region)
+		region_areas_give(memory->region, &memory->claim);
+	memory->region = NULL;
 	if (memory->header)
 		os_memory_unmap(memory->header, memory->size);
 	memory->header = NULL;
@@ -99,12 +132,23 @@ void monitor_memory_unmap(struct monitor_memory *memory)
 
 struct watch_box *monitor_memory_box(const struct monitor_memory *memory, uint32_t ring)
 {
-	uint8_t *boxes = (uint8_t *)memory->header + os_page_size();
+	uint8_t *boxes = (uint8_t *)memory->header + boxes_at();
 
 	return (struct watch_box *)(void *)boxes + ring;
 }
 
-int monitor_memory_sink(const struct monitor_memory *memory, uint32_t ring, struct watch_sink *out)
+static void sink_in_region(
+    const struct monitor_memory *memory, uint32_t ring, struct watch_sink *out)
+{
+	const struct region *region = memory->region;
+
+	out->slots = region_slots(region, memory->claim.areas[ring]);
+	out->buffers = region_buffer(region, 0);
+	out->num_bufs = region->num_bufs;
+	out->buf_size = region->buf_size;
+}
+
+static int sink_in_view(const struct monitor_memory *memory, uint32_t ring, struct watch_sink *out)
 {
 	const struct region_view *view = &memory->view;
 	uint32_t area = __atomic_load_n(&memory->header->areas[ring], __ATOMIC_RELAXED);
@@ -112,11 +156,19 @@ int monitor_memory_sink(const struct monitor_memory *memory, uint32_t ring, stru
 
 	if (area >= region_areas(&view->shape))
 		return -EPROTO;
-	out->box = monitor_memory_box(memory, ring);
 	out->slots = (struct netmap_slot *)(void *)(view->base + view->slots_at + area * bytes);
-	out->num_slots = memory->shape.rx_slots;
 	out->buffers = view->base + view->bufs_at;
 	out->num_bufs = view->shape.num_bufs;
 	out->buf_size = view->shape.buf_size;
+	return 0;
+}
+
+int monitor_memory_sink(const struct monitor_memory *memory, uint32_t ring, struct watch_sink *out)
+{
+	out->box = monitor_memory_box(memory, ring);
+	out->num_slots = memory->shape.rx_slots;
+	if (!memory->region)
+		return sink_in_view(memory, ring, out);
+	sink_in_region(memory, ring, out);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory of a monitor whose port is in another process. The monitor's process makes a named region for
- * slots and buffers, and an object for the rest:
+ * Memory of a monitor whose port is in another process. Slots and buffers are in a named region, the port's
+ * or one that the monitor's process makes; it makes an object for the rest:
  *
  *   │ struct monitor_header │ struct watch_box × RX rings │
  *
@@ -16,7 +16,7 @@
 
 #define MONITOR_MAGIC 0x6e6f6d6d6f6f6cull
 /* Raise it when a struct here, in board.h or struct watch_box, or the meaning of a slot changes. */
-#define MONITOR_ABI   1u
+#define MONITOR_ABI   2u
 
 #define MONITOR_RINGS_MAX 512u /* NIC and host rings */
 
@@ -24,6 +24,7 @@ struct monitor_shape {
 	uint32_t nic_rings, host_rings; /* RX rings; there is one TX ring */
 	uint32_t tx_slots, rx_slots;
 	uint32_t buf_size;
+	uint32_t paired; /* watch_is_paired() */
 };
 
 struct monitor_header {
@@ -32,22 +33,32 @@ struct monitor_header {
 	struct monitor_shape shape;
 	struct watch_choice choice; /* written before the monitor calls, as is what follows */
 	char region[NAME_MAX + 1];  /* file of the region */
-	uint32_t areas[MONITOR_RINGS_MAX]; /* of the RX rings' slots */
+	uint32_t areas[MONITOR_RINGS_MAX]; /* of the RX rings' slots … */
+	uint32_t generations[MONITOR_RINGS_MAX];
 };
 
-/** A mapping of the object; in the port's process one of the region as well. */
+/**
+ * A mapping of the object; in the port's process one of the region as well, or, where that is the port's, a
+ * claim to the areas: they stay the monitor's until nobody fills them any more, whatever becomes of it.
+ */
 struct monitor_memory {
 	struct monitor_header *header;
 	size_t size;
 	struct monitor_shape shape; /* checked copy */
 	struct region_view view;
+	struct region *region; /* the port's, or NULL */
+	struct region_claim claim;
 };
 
 /** Write the header of a fresh object for a monitor with rings in a named region, and map it. */
 int monitor_memory_create(int fd, const struct port *port, struct monitor_memory *out);
 
-/** Map the memory of a monitor of another process. No message: the port goes on without it. */
-int monitor_memory_map(int dirfd, int fd, struct monitor_memory *out);
+/**
+ * Map the memory of a monitor of another process. No message: the port goes on without it.
+ *
+ * @param region  the port's
+ */
+int monitor_memory_map(int dirfd, int fd, struct region *region, struct monitor_memory *out);
 
 void monitor_memory_unmap(struct monitor_memory *memory);
 

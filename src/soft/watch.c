@@ -144,9 +144,11 @@ static int put_swapped(struct turn *turn, struct netmap_slot *from, uint64_t wor
 
 	if (index < REGION_FIRST_BUFFER || index >= sink->num_bufs)
 		return LOOM_DROP_BAD_INDEX;
-	from->buf_idx = index;
+	/* In this order: who is killed in between has lost a buffer, but none is in two slots. */
+	__atomic_store_n(&to->buf_idx, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&from->buf_idx, index, __ATOMIC_RELAXED);
 	from->flags |= NS_BUF_CHANGED;
-	to->buf_idx = (uint32_t)word;
+	__atomic_store_n(&to->buf_idx, (uint32_t)word, __ATOMIC_RELAXED);
 	slot_finish(turn, (uint16_t)(word >> 32), flags | NS_BUF_CHANGED);
 	return SHOWN;
 }
@@ -427,6 +429,12 @@ uint32_t watch_host_rings(const struct port *port)
 	return larger(port->host_tx, port->host_rx);
 }
 
+bool watch_is_paired(const struct port *port)
+{
+	/* Mode NULL has no rings. */
+	return port->claim.num_areas > 0 && port->claim.areas[0] >= port->region->shape.plain;
+}
+
 /* The monitor's RX ring that shows it: host rings stand behind the NIC rings on either side. */
 static uint32_t shown_at(const struct ring *r)
 {
@@ -443,11 +451,9 @@ static uint32_t shown_at(const struct ring *r)
 static bool can_swap(const struct watch_tap *tap)
 {
 	const struct port *port = tap->ring->port;
-	const struct region *region = port->region;
-	bool shared = port->claim.areas[0] >= region->shape.plain;
 
-	return tap->consumed && tap->sink->buffers == region_buffer(region, 0) &&
-	       (tap->ring->tx || !shared);
+	return tap->consumed && tap->sink->buffers == region_buffer(port->region, 0) &&
+	       (tap->ring->tx || !watch_is_paired(port));
 }
 
 /* Taps that swap stand behind those that copy. */

@@ -75,6 +75,9 @@ void watch_sink_destroy(struct watch_sink *sink);
 uint32_t watch_nic_rings(const struct port *port);
 uint32_t watch_host_rings(const struct port *port);
 
+/** Whether each of a port's rings has its slots in common with a ring of the other direction. */
+bool watch_is_paired(const struct port *port);
+
 /** Make the rings of a port fit to be watched; nobody watches them yet. */
 int watch_prepare(struct port *port);
 

@@ -29,6 +29,7 @@ PKTLOOM_DIR="$dir/shared" strace -ff -o "$dir/trace" "$pair" || {
 awk '
 	/^write\(2, "steady/ { steady = 1; next }
 	/^write\(2, "done/ { whole += steady; steady = 0; next }
+	/^--- / { next } # a signal, not a call
 	steady && !/^clock_gettime\(/ { print; calls++ }
 	END {
 		if (whole != 2) {

@@ -3,7 +3,7 @@
  * Monitors of ports of other processes; either side may be killed. A child that is to be another process
  * for the library must be made before this one opens the port.
  */
-#include "scene.h"
+#include "talk.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,61 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SOME 50u
-
-/* What a test and its child tell each other. */
-struct talk {
-	uint32_t start;  /* the port is open, or the traffic flows */
-	uint32_t step;   /* how far the child has come */
-	uint32_t wanted; /* how far it may go */
-	uint32_t stop;   /* the traffic has flown enough */
-};
-
-static struct talk *talk;
-
-static int group_setup(void **state)
-{
-	(void)state;
-	scratch_directory();
-	talk = mmap(NULL, sizeof *talk, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return talk == MAP_FAILED ? -1 : 0;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	memset(talk, 0, sizeof *talk);
-	return 0;
-}
-
-static bool reached(const uint32_t *word, uint32_t value)
-{
-	const uint64_t deadline = now_ms() + PATIENCE_MS;
-
-	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) < value) {
-		if (now_ms() > deadline)
-			return false;
-		usleep(200);
-	}
-	return true;
-}
-
-/* In a child: say that a step is done, and wait to be told to go on. */
-static bool step_done(uint32_t step)
-{
-	__atomic_store_n(&talk->step, step, __ATOMIC_RELEASE);
-	return reached(&talk->wanted, step);
-}
-
-static void go_on(uint32_t step)
-{
-	__atomic_store_n(&talk->wanted, step, __ATOMIC_RELEASE);
-}
-
-static void wait_for(uint32_t step)
-{
-	assert_true(reached(&talk->step, step));
-}
+#define SOME TALK_SOME
 
 /* ---- a child that looks on ---- */
 
@@ -75,24 +21,6 @@ struct watcher {
 	const struct loom_config *config;
 	uint16_t txmon;
 };
-
-/* Like packets_expect(), but in a child, and they may come in several syncs. */
-static bool sees(const struct loom_rxring *rx, uint32_t first, unsigned n, uint16_t txmon)
-{
-	const uint64_t deadline = now_ms() + PATIENCE_MS;
-	struct loom_frame frame = {0};
-
-	for (uint32_t number = first; number < first + n;) {
-		if (loom_rx_sync(rx) != 0 || now_ms() > deadline)
-			return false;
-		for (; loom_recv(rx, &frame); number++)
-			if (frame.len != packet_len(number) ||
-			    !packet_is(frame.data, frame.len, number) ||
-			    (frame.flags & NS_TXMON) != txmon)
-				return false;
-	}
-	return true;
-}
 
 static int watch_two_rounds(void *arg)
 {
@@ -113,15 +41,6 @@ static int watch_two_rounds(void *arg)
 		return 4;
 	loom_close(port);
 	return step_done(3) ? 0 : 5;
-}
-
-static void round_trip(
-    const struct loom_txring *tx, const struct loom_rxring *rx, uint32_t first, unsigned n)
-{
-	packets_send(tx, first, n);
-	packets_expect(rx, first, n, 0);
-	assert_ok(loom_rx_sync(rx));
-	assert_ok(loom_tx_sync(tx));
 }
 
 /* A watched pair of ports in this process, a monitor of either in a child. */
@@ -157,9 +76,9 @@ static void a_pipe_is_watched_from_outside(void **state)
 {
 	(void)state;
 	pair_is_watched("o{1", "o}1", &(struct watcher){"o{1/t", NULL, NS_TXMON});
-	setup(NULL);
+	talk_setup(NULL);
 	pair_is_watched("o{1", "o}1", &(struct watcher){"o}1/r", NULL, 0});
-	setup(NULL);
+	talk_setup(NULL);
 	pair_is_watched("o}1", "o{1", &(struct watcher){"o}1/zt", NULL, NS_TXMON});
 }
 
@@ -167,7 +86,7 @@ static void a_switch_port_is_watched_from_outside(void **state)
 {
 	(void)state;
 	pair_is_watched("vale9:a", "vale9:b", &(struct watcher){"vale9:a/rt", NULL, NS_TXMON});
-	setup(NULL);
+	talk_setup(NULL);
 	pair_is_watched("vale9:a", "vale9:b", &(struct watcher){"vale9:b/zrt", NULL, 0});
 }
 
@@ -349,7 +268,7 @@ static void a_monitor_finds_out_that_its_port_was_killed(void **state)
 		pid_t child;
 		int err;
 
-		setup(NULL);
+		talk_setup(NULL);
 		child = child_start(send_and_stay, names[i]);
 		wait_for(1);
 		monitor_open(&monitor, names[i], "t", NULL);
@@ -575,16 +494,16 @@ static void a_board_has_room_for_sixteen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(a_pipe_is_watched_from_outside, setup),
-	    cmocka_unit_test_setup(a_switch_port_is_watched_from_outside, setup),
-	    cmocka_unit_test_setup(packets_and_the_end_wake_a_monitor_outside, setup),
-	    cmocka_unit_test_setup(killed_monitors_are_forgotten, setup),
-	    cmocka_unit_test_setup(a_monitor_finds_out_that_its_port_was_killed, setup),
-	    cmocka_unit_test_setup(monitors_killed_at_random_harm_nobody, setup),
-	    cmocka_unit_test_setup(rings_of_several_threads_are_watched_from_outside, setup),
-	    cmocka_unit_test_setup(a_monitor_that_writes_nonsense_harms_nobody, setup),
-	    cmocka_unit_test_setup(a_board_has_room_for_sixteen, setup),
+	    cmocka_unit_test_setup(a_pipe_is_watched_from_outside, talk_setup),
+	    cmocka_unit_test_setup(a_switch_port_is_watched_from_outside, talk_setup),
+	    cmocka_unit_test_setup(packets_and_the_end_wake_a_monitor_outside, talk_setup),
+	    cmocka_unit_test_setup(killed_monitors_are_forgotten, talk_setup),
+	    cmocka_unit_test_setup(a_monitor_finds_out_that_its_port_was_killed, talk_setup),
+	    cmocka_unit_test_setup(monitors_killed_at_random_harm_nobody, talk_setup),
+	    cmocka_unit_test_setup(rings_of_several_threads_are_watched_from_outside, talk_setup),
+	    cmocka_unit_test_setup(a_monitor_that_writes_nonsense_harms_nobody, talk_setup),
+	    cmocka_unit_test_setup(a_board_has_room_for_sixteen, talk_setup),
 	};
 
-	return cmocka_run_group_tests_name("monitor processes", tests, group_setup, NULL);
+	return cmocka_run_group_tests_name("monitor processes", tests, talk_group_setup, NULL);
 }
