@@ -15,9 +15,10 @@
 #include "options.h"
 #include "soft.h"
 
-#define LOOK_NS 1000000u /* how often a loop that is busy looks for signals */
-#define NAP_NS  1000000u /* where it cannot sleep soundly */
-#define VAIN    4u       /* news in a row that come to nothing */
+#define LOOK_NS 1000000u  /* how often a loop that is busy looks for signals */
+#define NAP_NS  1000000u  /* where it cannot sleep soundly */
+#define DOWN_NS 10000000u /* how often it looks whether a link is up again */
+#define VAIN    4u        /* news in a row that come to nothing */
 
 /* The fixed places in loop.fds; the ports' wakeups follow. */
 enum { AT_STOP, AT_KICKS, AT_PORTS };
@@ -40,6 +41,7 @@ struct loop {
 	uint64_t sleep_ns, spin_ns;
 	uint64_t idle_since, looked; /* os_now_ns() */
 	uint32_t vain;
+	bool down; /* a ring's link was, in the last round */
 };
 
 /* ---- rings ---- */
@@ -87,12 +89,19 @@ static int serve(struct entry *e, bool *progress)
 			      : err; /* a bad head is the program's affair: the ring was reset */
 }
 
+/* A link that is down ends no loop of the module's either: it may be up again later. */
 static int serve_all(struct loop *loop, bool *progress)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; i < loop->n && !err; i++)
+	loop->down = false;
+	for (uint32_t i = 0; i < loop->n && !err; i++) {
 		err = serve(&loop->entries[i], progress);
+		if (err == -ENETDOWN) {
+			loop->down = true;
+			err = 0;
+		}
+	}
 	return err;
 }
 
@@ -182,6 +191,8 @@ static int rest(struct loop *loop, bool progress)
 {
 	uint64_t now;
 
+	if (loop->down)
+		return rest_for(loop, AT_PORTS, DOWN_NS);
 	if (loop->kicks < 0)
 		return rest_for(loop, AT_PORTS, loop->sleep_ns);
 	now = os_now_ns();
