@@ -256,6 +256,23 @@ static int areas_join(
 		   : err;
 }
 
+static int header_write(const struct share *share, const struct pipe_header *header)
+{
+	const uint8_t *bytes = (const uint8_t *)header;
+	size_t done = 0;
+
+	if (ftruncate(share->fd, (off_t)header->size) != 0)
+		return -errno;
+	while (done < sizeof *header) {
+		ssize_t n = pwrite(share->fd, bytes + done, sizeof *header - done, (off_t)done);
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
 /* The object is written last: until then it has no magic, and nobody sees it before share_ready(). */
 static int create(struct pipe *pipe, const struct port_request *request, struct region **region,
     struct region_claim *claim)
@@ -276,11 +293,11 @@ static int create(struct pipe *pipe, const struct port_request *request, struct 
 	err = areas_take(pipe, *region, claim);
 	if (err)
 		return err;
-	if (ftruncate(pipe->share.fd, (off_t)header->size) == 0 &&
-	    pwrite(pipe->share.fd, header, sizeof *header, 0) == sizeof *header)
+	err = header_write(&pipe->share, header);
+	if (!err)
 		return 0;
-	err = error_set(-errno, "cannot make %zu bytes of shared memory for \"%s\": %s",
-	    (size_t)header->size, request->name, strerror(errno));
+	error_format("cannot make %zu bytes of shared memory for \"%s\": %s", (size_t)header->size,
+	    request->name, strerror(-err));
 	region_areas_give(*region, claim);
 	return err;
 }
