@@ -455,12 +455,19 @@ int region_buffers_map(const struct region *region)
 	return overlay_apply(region, region_rings(&region->shape));
 }
 
-int region_area_map(const struct region *region, uint32_t area)
+/* Once is enough, and more would pull the pages from under whoever uses the other ring of a pair. */
+int region_area_map(struct region *region, uint32_t area)
 {
-	int err = overlay_apply(region, region_ring_of(region, area, false));
+	uint8_t *mapped = &region->mapped[area / 8], bit = (uint8_t)(1u << area % 8);
+	int err;
 
+	if (*mapped & bit)
+		return 0;
+	err = overlay_apply(region, region_ring_of(region, area, false));
 	if (!err && area >= region->shape.plain)
 		err = overlay_apply(region, region_ring_of(region, area, true));
+	if (!err)
+		*mapped |= bit;
 	return err;
 }
 

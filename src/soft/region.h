@@ -78,6 +78,8 @@ struct region {
 	char name[NETMAP_REQ_IFNAMSIZ]; /* what processes find it by; "": they cannot */
 	int shared_fd;                  /* named: what slots and buffers are mapped from; -1 */
 	off_t file_slots, file_bufs;    /* where they stand there */
+	uint8_t
+	    mapped[REGION_AREAS_MAX / 8]; /* a bit per area whose slot pages are in place here */
 	struct region_control *control;
 	size_t control_size; /* of its mapping; named: with the slots */
 };
@@ -165,7 +167,7 @@ uint8_t *region_buffer(const struct region *region, uint32_t index);
 struct netmap_slot *region_slots(const struct region *region, uint32_t area);
 
 /** Make an area's slot pages appear behind its ring headers in this process. */
-int region_area_map(const struct region *region, uint32_t area);
+int region_area_map(struct region *region, uint32_t area);
 
 /** Write a ring's header as its owner first sees it; slots are left alone. */
 void region_ring_init(
