@@ -258,7 +258,7 @@ static void ring_adopt(
 	place_join(r);
 }
 
-static int claim_adopt(struct parcel *parcel, const struct region *region, struct region_claim *out)
+static int claim_adopt(struct parcel *parcel, struct region *region, struct region_claim *out)
 {
 	const struct parcel_port *from = &parcel->port;
 	int err = 0;
