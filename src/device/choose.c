@@ -53,6 +53,7 @@ static int soft_port_info(struct nmreq_header *header, const struct device_opt_s
 	option.option.nro_next = 0;
 	header->nr_options = (uint64_t)(uintptr_t)&option;
 	err = device->ops->control(device, header);
+	header->nr_options = 0;
 	device->ops->close(device);
 	return err;
 }

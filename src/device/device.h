@@ -118,7 +118,7 @@ struct device_opt_soft {
 int soft_open(struct device **out);
 
 /** A soft device from what another process packed, all of whose descriptors it takes over, also on failure. */
-int soft_unpack(struct device_parcel *parcel, struct device **out);
+int soft_unpack(struct device_parcel *outer, struct device **out);
 
 /**
  * From now on children use the ports that they inherit: what the parent closes stays open in them. Else it

@@ -127,6 +127,7 @@ static bool is_carrier(int fd, struct carrier_head *head)
 	int type = 0;
 	socklen_t size = sizeof type;
 
+	memset(head, 0, sizeof *head);
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET &&
 	       real()->recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof *head &&
 	       head->magic == CARRIER_MAGIC && head->identity != 0 &&

@@ -275,7 +275,7 @@ int region_open(const struct share *outer, const char *directory, const char *na
 int region_adopt_named(
     struct share *share, const char *directory, const char *name, int fd, struct region **out)
 {
-	struct region *region;
+	struct region *region = NULL;
 	char key[NAME_MAX + 1];
 	int err;
 
@@ -283,7 +283,7 @@ int region_adopt_named(
 	err = strncmp(key, KEY_PREFIX, strlen(KEY_PREFIX)) == 0
 		  ? attach(share, name, id_of(key), fd, &region)
 		  : error_set(-EPROTO, "\"%s\" is not a region", key);
-	if (err) {
+	if (err || !region) {
 		close(fd);
 		share_close(share);
 		return err;

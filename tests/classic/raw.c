@@ -119,7 +119,7 @@ static void take(struct raw *raw, const char *name)
 	    .msg_iovlen = 1,
 	    .msg_control = &control,
 	    .msg_controllen = sizeof control};
-	int socket = atoi(name + 1);
+	int socket = (int)strtol(name + 1, NULL, 10);
 
 	if (recvmsg(socket, &message, 0) != (ssize_t)sizeof raw->reg || !CMSG_FIRSTHDR(&message))
 		give_up("nobody hands us a port through", name);

@@ -39,7 +39,7 @@ static void close_window(struct window *w)
 
 static void it_needs_memory_that_is_there(void **state)
 {
-	struct window w;
+	struct window w = {.device = NULL};
 
 	(void)state;
 	assert_int_equal(bind(&w, "m{1", NR_REG_NULL, 0, 0), -EINVAL);
@@ -53,7 +53,7 @@ static void it_has_the_memory_and_no_rings(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(owners); i++) {
-		struct window owner, w;
+		struct window owner = {.device = NULL}, w = {.device = NULL};
 
 		assert_ok(bind(&owner, owners[i], NR_REG_ALL_NIC, 0, 0));
 		assert_ok(bind(&w, "w", NR_REG_NULL, owner.reg.nr_mem_id, 0));
@@ -85,7 +85,7 @@ static void the_reply_repeats_the_numbers_asked_for(void **state)
 	struct nmreq_header header = {.nr_version = NETMAP_API,
 	    .nr_reqtype = NETMAP_REQ_REGISTER,
 	    .nr_body = (uintptr_t)&reg};
-	struct window owner, w;
+	struct window owner = {.device = NULL}, w = {.device = NULL};
 
 	(void)state;
 	assert_ok(bind(&owner, "m{1", NR_REG_ALL_NIC, 0, 0));
@@ -103,7 +103,7 @@ static void the_reply_repeats_the_numbers_asked_for(void **state)
 
 static void nothing_moves_and_nothing_is_ready(void **state)
 {
-	struct window owner, w;
+	struct window owner = {.device = NULL}, w = {.device = NULL};
 
 	(void)state;
 	assert_ok(bind(&owner, "m{1", NR_REG_ALL_NIC, 0, 0));
@@ -120,7 +120,7 @@ static void nothing_moves_and_nothing_is_ready(void **state)
 /* The buffers that it holds are what it is good for. */
 static void it_may_hold_extra_buffers(void **state)
 {
-	struct window owner, w;
+	struct window owner = {.device = NULL}, w = {.device = NULL};
 
 	(void)state;
 	assert_ok(bind(&owner, "m{1", NR_REG_ALL_NIC, 0, 8));

@@ -18,33 +18,34 @@ static struct nmreq_opt_extmem extmem_of(void *memory, size_t size)
 	    .nro_info = {.nr_memsize = size}};
 }
 
-/* Bind in that memory, which is all the mapping that the program makes; 0 or the errno. */
-static int bind_in(struct port *port, const char *name, struct nmreq_opt_extmem *option,
-    struct nmreq_register *reg)
+static int bind_try(
+    int fd, const char *name, struct nmreq_opt_extmem *option, struct nmreq_register *reg)
 {
-	int err;
-
-	*port = (struct port){.fd = netmap_open()};
 	reg->nr_mode = NR_REG_ALL_NIC;
-	err = control(port->fd, name, NETMAP_REQ_REGISTER, reg, option);
-	if (err) {
-		close(port->fd);
-		return err;
-	}
-	port->memory = (uint8_t *)(uintptr_t)option->nro_usrptr;
-	port->nifp = NETMAP_IF(port->memory, reg->nr_offset);
-	port->tx = NETMAP_TXRING(port->nifp, 0);
-	port->rx = NETMAP_RXRING(port->nifp, 0);
-	return 0;
+	return control(fd, name, NETMAP_REQ_REGISTER, reg, option);
+}
+
+/* Bind in that memory, which is all the mapping that the program makes. */
+static struct port bind_in(
+    const char *name, struct nmreq_opt_extmem *option, struct nmreq_register *reg)
+{
+	struct port port = {.fd = netmap_open()};
+
+	assert_int_equal(bind_try(port.fd, name, option, reg), 0);
+	port.memory = (uint8_t *)(uintptr_t)option->nro_usrptr;
+	port.nifp = NETMAP_IF(port.memory, reg->nr_offset);
+	port.tx = NETMAP_TXRING(port.nifp, 0);
+	port.rx = NETMAP_RXRING(port.nifp, 0);
+	return port;
 }
 
 static int refusal(const char *name, void *memory, size_t size)
 {
 	struct nmreq_opt_extmem option = extmem_of(memory, size);
 	struct nmreq_register reg = {0};
-	struct port port;
-	int err = bind_in(&port, name, &option, &reg);
+	int fd = netmap_open(), err = bind_try(fd, name, &option, &reg);
 
+	close(fd);
 	/* Memory that is large enough for rings may have too few buffers for those of this port. */
 	if (err != ENOMEM || option.nro_opt.nro_status != 0)
 		assert_int_equal(option.nro_opt.nro_status, err);
@@ -90,9 +91,9 @@ static void pipe_runs_in(uint8_t *memory)
 	struct nmreq_register reg = {0}, peer_reg = {0};
 	struct port port, peer;
 
-	assert_int_equal(bind_in(&port, "e{1", &option, &reg), 0);
+	port = bind_in("e{1", &option, &reg);
 	assert_int_equal(option.nro_opt.nro_status, 0);
-	assert_int_equal(bind_in(&peer, "e}1", &option, &peer_reg), 0);
+	peer = bind_in("e}1", &option, &peer_reg);
 	assert_int_equal(peer_reg.nr_mem_id, reg.nr_mem_id);
 	assert_true(reg.nr_memsize <= SIZE);
 	rings_are_in(&port, memory);
@@ -121,7 +122,7 @@ static void test_what_was_in_the_buffers_stays(void **state)
 
 	(void)state;
 	memset(memory, 0x5a, SIZE);
-	assert_int_equal(bind_in(&port, "null:e", &option, &reg), 0);
+	port = bind_in("null:e", &option, &reg);
 	for (uint32_t i = 0; i < port.tx->num_slots; i++)
 		assert_int_equal(*(uint8_t *)NETMAP_BUF(port.tx, port.tx->slot[i].buf_idx), 0x5a);
 	close(port.fd);
@@ -151,7 +152,7 @@ static void test_a_files_memory_stays_the_files(void **state)
 
 	(void)state;
 	pipe_runs_in(memory);
-	assert_int_equal(bind_in(&port, "loop:e", &option, &reg), 0);
+	port = bind_in("loop:e", &option, &reg);
 	at = (off_t)((uint8_t *)NETMAP_BUF(port.tx, port.tx->slot[0].buf_idx) - memory);
 	send_frame(&port, 4711);
 	assert_int_equal(pread(fd, &number, sizeof number, at), sizeof number);
@@ -172,8 +173,8 @@ static void test_the_same_pages_at_another_address_are_the_same_region(void **st
 	struct port port, peer;
 
 	(void)state;
-	assert_int_equal(bind_in(&port, "f{1", &option, &reg), 0);
-	assert_int_equal(bind_in(&peer, "f}1", &other, &reg_again), 0);
+	port = bind_in("f{1", &option, &reg);
+	peer = bind_in("f}1", &other, &reg_again);
 	assert_int_equal(reg.nr_mem_id, reg_again.nr_mem_id);
 	rings_are_in(&port, memory);
 	rings_are_in(&peer, again);
@@ -195,7 +196,7 @@ static void test_ports_of_all_kinds_share_it(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
-		assert_int_equal(bind_in(&ports[i], names[i], &option, &regs[i]), 0);
+		ports[i] = bind_in(names[i], &option, &regs[i]);
 		assert_int_equal(regs[i].nr_mem_id, regs[0].nr_mem_id);
 		rings_are_in(&ports[i], memory);
 	}
@@ -216,7 +217,7 @@ static void test_the_answer_says_how_it_was_divided(void **state)
 	option.nro_info.nr_buf_pool_objsize = 4096;
 	option.nro_info.nr_buf_pool_objtotal = 2100;
 	option.nro_info.nr_ring_pool_objtotal = 20;
-	assert_int_equal(bind_in(&port, "null:i", &option, &reg), 0);
+	port = bind_in("null:i", &option, &reg);
 	assert_int_equal(info->nr_memsize, reg.nr_memsize);
 	assert_int_equal(info->nr_mem_id, reg.nr_mem_id);
 	assert_int_equal(info->nr_buf_pool_objsize, 4096);
@@ -259,10 +260,12 @@ static void test_an_id_and_memory_are_one_too_many(void **state)
 	uint8_t *memory = memory_of(MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	struct nmreq_opt_extmem option = extmem_of(memory, SIZE);
 	struct nmreq_register reg = {.nr_mem_id = 1};
-	struct port port;
+	int fd;
 
 	(void)state;
-	assert_int_equal(bind_in(&port, "k{1", &option, &reg), EINVAL);
+	fd = netmap_open();
+	assert_int_equal(bind_try(fd, "k{1", &option, &reg), EINVAL);
+	close(fd);
 	munmap(memory, SIZE);
 }
 
@@ -275,7 +278,7 @@ static void test_the_descriptor_can_be_mapped_as_well(void **state)
 	struct port port;
 
 	(void)state;
-	assert_int_equal(bind_in(&port, "loop:m", &option, &reg), 0);
+	port = bind_in("loop:m", &option, &reg);
 	mapped = mmap(NULL, reg.nr_memsize, PROT_READ | PROT_WRITE, MAP_SHARED, port.fd, 0);
 	assert_true(mapped != MAP_FAILED);
 	ring = NETMAP_RXRING(NETMAP_IF(mapped, reg.nr_offset), 0);
