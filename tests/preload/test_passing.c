@@ -605,6 +605,6 @@ static int tests_run(void)
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[0], "plain") == 0)
-		return plain(atoi(argv[1]));
+		return plain((int)strtol(argv[1], NULL, 10));
 	return tests_run();
 }
