@@ -40,8 +40,7 @@ static uint32_t round_up(uint32_t value, uint32_t unit)
 static void shape_of(const struct nmreq_pools_info *info, const struct port_request *request,
     struct region_shape *out)
 {
-	uint32_t rings =
-	    request->tx_rings + request->rx_rings + request->host_tx_rings + request->host_rx_rings;
+	uint32_t rings = port_request_rings(request);
 	uint32_t wanted = info->nr_ring_pool_objtotal ? info->nr_ring_pool_objtotal : RINGS_DEFAULT;
 	uint32_t slots = larger(request->tx_slots, request->rx_slots);
 	uint32_t buf_size =
@@ -66,8 +65,7 @@ static void shape_of(const struct nmreq_pools_info *info, const struct port_requ
 static int shape_fit(const struct nmreq_pools_info *info, const struct port_request *request,
     size_t size, struct region_shape *out)
 {
-	uint32_t rings =
-	    request->tx_rings + request->rx_rings + request->host_tx_rings + request->host_rx_rings;
+	uint32_t rings = port_request_rings(request);
 	size_t left;
 
 	shape_of(info, request, out);

@@ -152,8 +152,7 @@ static void exact_shape(const struct port_request *request, bool mirrored, struc
 
 void port_region_shape(const struct port_request *request, struct region_shape *out)
 {
-	uint32_t rings =
-	    request->tx_rings + request->host_tx_rings + request->rx_rings + request->host_rx_rings;
+	uint32_t rings = port_request_rings(request);
 	uint64_t bufs = buffers_wanted(request, false) + SPARE_BUFS;
 
 	*out = (struct region_shape){.plain = rings + SPARE_PLAIN,
@@ -192,8 +191,7 @@ static int rings_take(const struct port_request *request, struct region *region,
 int port_build_own(
     struct port *port, const struct port_request *request, struct region *region, bool mirrored)
 {
-	uint32_t rings =
-	    request->tx_rings + request->host_tx_rings + request->rx_rings + request->host_rx_rings;
+	uint32_t rings = port_request_rings(request);
 	uint32_t *objects = calloc(rings + 1, sizeof *objects);
 	struct region_claim claim;
 	struct region_shape shape;

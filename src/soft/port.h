@@ -35,6 +35,20 @@ struct port_request {
 	bool any_end; /* only asking: either end of a pipe that is open here will do */
 };
 
+/** All rings of a request, host rings included. */
+static inline uint32_t port_request_rings(const struct port_request *request)
+{
+	return request->tx_rings + request->rx_rings + request->host_tx_rings +
+	       request->host_rx_rings;
+}
+
+/** Whether a shared object can have so many rings of so many slots: another process may have written it. */
+static inline bool port_counts_are_sane(
+    uint32_t rings, uint32_t most, uint32_t slots, uint32_t most_slots)
+{
+	return rings >= 1 && rings <= most && slots >= 1 && slots <= most_slots;
+}
+
 struct port {
 	const struct port_kind *kind;
 	char name[NETMAP_REQ_IFNAMSIZ];

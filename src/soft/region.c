@@ -388,9 +388,6 @@ struct netmap_slot *region_slots(const struct region *region, uint32_t area)
 	return (struct netmap_slot *)(void *)at;
 }
 
-/* netmap's header declares what a program must not write as const; its device writes it once, here. */
-#define CONST_SET(type, field, value) (*(type *)(uintptr_t) & (field) = (type)(value))
-
 void region_ring_init(
     struct region *region, uint32_t index, uint32_t num_slots, bool tx, uint16_t ringid)
 {

@@ -39,6 +39,9 @@
 #define REGION_GLOBAL_NAME  "(global)"
 #define REGION_AREAS_MAX    1024u
 
+/* netmap's header declares what a program must not write as const; its device writes it, once. */
+#define CONST_SET(type, field, value) (*(type *)(uintptr_t) & (field) = (type)(value))
+
 /** What a region has room for; fixed when it is made. */
 struct region_shape {
 	uint32_t plain, pairs; /* rings that stand alone, and pairs of rings */

@@ -121,8 +121,6 @@ static void unuse(uint32_t *users, const struct soft_range *range)
 		users[i] = users[i] == PORT_EXCLUSIVE ? 0 : users[i] - 1;
 }
 
-#define CONST_SET(type, field, value) (*(type *)(uintptr_t) & (field) = (type)(value))
-
 /* Offsets from the netmap_if to rings[first, end), 0 for those not bound. */
 static ssize_t *offsets_fill(const struct netmap_if *nifp, ssize_t *out, struct ring *rings,
     uint32_t n, const struct soft_range *bound)

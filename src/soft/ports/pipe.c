@@ -109,15 +109,10 @@ static void shape_from_request(
 	shape->rx_slots = master ? request->rx_slots : request->tx_slots;
 }
 
-static bool is_count(uint32_t n, uint32_t most)
-{
-	return n >= 1 && n <= most;
-}
-
 static bool shape_is_sane(const struct pipe_shape *s)
 {
-	return is_count(s->tx_rings, SOFT_RINGS_MAX) && is_count(s->rx_rings, SOFT_RINGS_MAX) &&
-	       is_count(s->tx_slots, SOFT_SLOTS_MAX) && is_count(s->rx_slots, SOFT_SLOTS_MAX);
+	return port_counts_are_sane(s->tx_rings, SOFT_RINGS_MAX, s->tx_slots, SOFT_SLOTS_MAX) &&
+	       port_counts_are_sane(s->rx_rings, SOFT_RINGS_MAX, s->rx_slots, SOFT_SLOTS_MAX);
 }
 
 /* Another program wrote the header: believe nothing that does not add up. */

@@ -21,15 +21,10 @@ static size_t size_of(const struct switch_shape *shape)
 	return page + (inboxes + page - 1) / page * page;
 }
 
-static bool is_count(uint32_t n, uint32_t most)
-{
-	return n >= 1 && n <= most;
-}
-
 static bool shape_is_sane(const struct switch_shape *s)
 {
-	return is_count(s->tx_rings, SWITCH_RINGS) && is_count(s->rx_rings, SWITCH_RINGS) &&
-	       is_count(s->tx_slots, SOFT_SLOTS_MAX) && is_count(s->rx_slots, SOFT_SLOTS_MAX);
+	return port_counts_are_sane(s->tx_rings, SWITCH_RINGS, s->tx_slots, SOFT_SLOTS_MAX) &&
+	       port_counts_are_sane(s->rx_rings, SWITCH_RINGS, s->rx_slots, SOFT_SLOTS_MAX);
 }
 
 static struct switch_target *target_new(uint32_t number, uint32_t generation)
