@@ -109,6 +109,12 @@ struct port_kind {
 	 * open.
 	 */
 	int (*adopt)(struct port *port, struct parcel *parcel);
+	/**
+	 * The ring has its first user, or lost its last one (also before close): begin, or end, to take packets
+	 * from where they come from. On failure as open. NULL: all rings run while the port is open.
+	 */
+	int (*begin)(struct ring *ring);
+	void (*end)(struct ring *ring);
 	/** Give back what open acquired. The core frees rings and region afterwards. */
 	void (*close)(struct port *port);
 	/** What handles call; RING_SYNCS defines them. */

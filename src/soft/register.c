@@ -101,10 +101,48 @@ static bool in_use(const uint32_t *users, const struct soft_range *range, bool e
 	return false;
 }
 
-static void use(uint32_t *users, const struct soft_range *range, bool exclusive)
+static void unuse(struct ring *rings, uint32_t *users, const struct soft_range *range)
 {
-	for (uint32_t i = range->first; i < range->end; i++)
-		users[i] = exclusive ? PORT_EXCLUSIVE : users[i] + 1;
+	for (uint32_t i = range->first; i < range->end; i++) {
+		users[i] = users[i] == PORT_EXCLUSIVE ? 0 : users[i] - 1;
+		if (users[i] == 0 && rings[i].port->kind->end)
+			rings[i].port->kind->end(&rings[i]);
+	}
+}
+
+static int use_one(struct ring *ring, uint32_t *users, bool exclusive)
+{
+	const struct port_kind *kind = ring->port->kind;
+	int err = *users == 0 && kind->begin ? kind->begin(ring) : 0;
+
+	if (!err)
+		*users = exclusive ? PORT_EXCLUSIVE : *users + 1;
+	return err;
+}
+
+/* All of them or none. */
+static int use(struct ring *rings, uint32_t *users, const struct soft_range *range, bool exclusive)
+{
+	struct soft_range done = {range->first, range->first};
+	int err = 0;
+
+	for (; done.end < range->end && !err; done.end += !err)
+		err = use_one(&rings[done.end], &users[done.end], exclusive);
+	if (err)
+		unuse(rings, users, &done);
+	return err;
+}
+
+static int use_both(struct soft *soft, struct port *port, bool exclusive)
+{
+	int err = use(port->tx, port->tx_users, &soft->tx, exclusive);
+
+	if (err)
+		return err;
+	err = use(port->rx, port->rx_users, &soft->rx, exclusive);
+	if (err)
+		unuse(port->tx, port->tx_users, &soft->tx);
+	return err;
 }
 
 /* Rings that have a user get another one. */
@@ -113,12 +151,6 @@ static void share_used(struct ring *rings, const uint32_t *users, const struct s
 	for (uint32_t i = range->first; i < range->end; i++)
 		if (users[i] > 0)
 			place_share(&rings[i]);
-}
-
-static void unuse(uint32_t *users, const struct soft_range *range)
-{
-	for (uint32_t i = range->first; i < range->end; i++)
-		users[i] = users[i] == PORT_EXCLUSIVE ? 0 : users[i] - 1;
 }
 
 /* Offsets from the netmap_if to rings[first, end), 0 for those not bound. */
@@ -188,8 +220,11 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 		return err;
 	share_used(port->tx, port->tx_users, &soft->tx);
 	share_used(port->rx, port->rx_users, &soft->rx);
-	use(port->tx_users, &soft->tx, exclusive);
-	use(port->rx_users, &soft->rx, exclusive);
+	err = use_both(soft, port, exclusive);
+	if (err) {
+		region_if_give(port->region, soft->nifp, soft->if_lock);
+		return err;
+	}
 	if_fill(soft, port);
 	soft->extra_bufs = region_buffers_take(port->region,
 	    or_default(reg->nr_extra_bufs, 0, SOFT_EXTRA_MAX), &soft->nifp->ni_bufs_head);
@@ -326,13 +361,19 @@ int soft_register_sibling(struct soft *soft, const struct soft *bound, struct nm
 	return err;
 }
 
-/* Exclusive or not: whoever passed it on has it too. */
+static void count(uint32_t *users, const struct soft_range *range, bool exclusive)
+{
+	for (uint32_t i = range->first; i < range->end; i++)
+		users[i] = exclusive ? PORT_EXCLUSIVE : users[i] + 1;
+}
+
+/* Exclusive or not: whoever passed it on has it too. Its rings have begun, there. */
 void soft_register_adopted(struct soft *soft, struct port *port)
 {
 	bool exclusive = soft->flags & NR_EXCLUSIVE;
 
-	use(port->tx_users, &soft->tx, exclusive);
-	use(port->rx_users, &soft->rx, exclusive);
+	count(port->tx_users, &soft->tx, exclusive);
+	count(port->rx_users, &soft->rx, exclusive);
 	soft->port = port;
 }
 
@@ -347,8 +388,8 @@ void soft_unregister(struct soft *soft)
 	soft->csb = (struct csb){0};
 	registry_lock();
 	soft_unwatch(soft);
-	unuse(port->tx_users, &soft->tx);
-	unuse(port->rx_users, &soft->rx);
+	unuse(port->tx, port->tx_users, &soft->tx);
+	unuse(port->rx, port->rx_users, &soft->rx);
 	extra = soft->nifp->ni_bufs_head;
 	if (region_if_give(port->region, soft->nifp, soft->if_lock) || !port->held_elsewhere)
 		region_buffers_give(port->region, extra, soft->extra_bufs);
