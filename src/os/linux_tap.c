@@ -17,10 +17,17 @@ static int call(int fd, unsigned long what, void *argument)
 	return ioctl(fd, what, argument) == 0 ? 0 : -errno;
 }
 
+int tap_offload(int queue, bool on)
+{
+	unsigned long what = on ? TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 : 0;
+
+	return ioctl(queue, TUNSETOFFLOAD, what) == 0 ? 0 : -errno;
+}
+
 static int shape_set(int fd, uint32_t header)
 {
 	int size = (int)header;
-	int err = ioctl(fd, TUNSETOFFLOAD, 0ul) == 0 ? 0 : -errno;
+	int err = tap_offload(fd, false);
 
 	return err || !header ? err : call(fd, TUNSETVNETHDRSZ, &size);
 }

@@ -34,6 +34,12 @@ struct tap_shape {
  */
 int tap_queue_open(char name[TAP_NAME_SIZE], const struct tap_shape *shape);
 
+/**
+ * Whether frames to read may be left unfinished by the host, as the virtio-net header before them says: large
+ * TCP packets, checksums. For all queues.
+ */
+int tap_offload(int queue, bool on);
+
 /** The interface of a queue: its index, and its name as it is now. -EBADFD: the device is gone. */
 int tap_index(int queue);
 int tap_name(int queue, char name[TAP_NAME_SIZE]);
