@@ -3,6 +3,7 @@
 #include "chain.h"
 
 #include <net/ethernet.h>
+#include <string.h>
 
 enum chain chain_describe(struct ring *r, uint32_t *at, struct iovec **part)
 {
@@ -38,4 +39,26 @@ void chain_pass(struct ring *r, uint32_t *rest)
 		r->hwcur = ring_next(r, r->hwcur);
 	}
 	*rest = flags & NS_MOREFRAG ? r->hwcur : CHAIN_NONE;
+}
+
+uint32_t chain_put(struct ring *r, uint32_t at, const uint8_t *data, uint32_t len, uint32_t most)
+{
+	struct netmap_slot *slots = r->common.ring->slot;
+
+	for (uint32_t used = 1; used <= most; used++, at = ring_next(r, at)) {
+		uint32_t room, n;
+		uint8_t *to = ring_slot_space(r, at, &room);
+
+		if (!to || room == 0)
+			return 0;
+		n = len < room ? len : room;
+		memcpy(to, data, n);
+		data += n;
+		len -= n;
+		slots[at].len = (uint16_t)n;
+		slots[at].flags = len ? NS_MOREFRAG : 0;
+		if (len == 0)
+			return used;
+	}
+	return 0;
 }

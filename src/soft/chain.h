@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Packets of a TX ring, of one slot or several (NS_MOREFRAG), as parts of one system call. For port
- * kinds that send through the system.
+ * Packets of one slot or several (NS_MOREFRAG): those of a TX ring as parts of one system call, received ones
+ * from one piece of memory. For port kinds that work through the system.
  *
- * A packet that is found bad is dropped by chain_pass(), which also drops what of its chain the
+ * A packet to send that is found bad is dropped by chain_pass(), which also drops what of its chain the
  * program has yet to give: where that will begin is kept until then.
  */
 #ifndef SOFT_CHAIN_H
@@ -25,5 +25,17 @@ enum chain chain_describe(struct ring *r, uint32_t *at, struct iovec **part);
 
 /** Pass the bad packet at hwcur. *rest: where its chain goes on, or CHAIN_NONE. */
 void chain_pass(struct ring *r, uint32_t *rest);
+
+/**
+ * Copy bytes of a packet to the free slots of an RX ring from `at` on, `most` of them at most, the last of
+ * which ends the packet. How many; 0: they do not fit.
+ */
+uint32_t chain_put(struct ring *r, uint32_t at, const uint8_t *data, uint32_t len, uint32_t most);
+
+/** The most slots that a packet can have on a ring. */
+static inline uint32_t chain_longest(const struct ring *r)
+{
+	return r->num_slots - 1 < NETMAP_MAX_FRAGS ? r->num_slots - 1 : NETMAP_MAX_FRAGS;
+}
 
 #endif

@@ -161,52 +161,32 @@ static int64_t read_frame(const struct tap_ring *state, uint8_t *to, uint32_t ro
 	return (int64_t)n - TAP_HEADER + header;
 }
 
-/* Spread what was read beside the first slot over the following ones; false: it does not fit. */
-static bool spread(struct ring *r, uint32_t at, const uint8_t *from, uint32_t left, uint32_t slots)
+/* How many slots there have to be before the next frame is read: as many as one has taken so far. */
+static void most_update(const struct ring *r, uint32_t used)
 {
 	struct tap_ring *state = r->state;
-	uint32_t used = 1, room;
 
-	for (; left > 0 && used < slots; used++) {
-		uint8_t *to = ring_slot_space(r, at, &room);
-		uint32_t n = !to ? 0 : left < room ? left : room;
-
-		if (n == 0)
-			return false;
-		memcpy(to, from, n);
-		from += n;
-		left -= n;
-		slot_set(r, at, n, left ? NS_MOREFRAG : 0);
-		at = ring_next(r, at);
-	}
-	if (used > state->most)
+	if (used > state->most && used <= chain_longest(r))
 		state->most = used;
-	if (left > 0 && state->most < r->num_slots - 1 && state->most < NETMAP_MAX_FRAGS)
-		state->most++; /* wait for more room before the next one is read */
-	if (left == 0)
-		r->hwtail = at;
-	return left == 0;
 }
 
-static bool can_ever_fit(const struct ring *r, uint32_t slots)
-{
-	return slots < r->num_slots - 1 && slots < NETMAP_MAX_FRAGS;
-}
-
-/* A frame of which `len` bytes were read, room of them to slot `at`. */
-static uint32_t take_in(struct ring *r, uint32_t at, uint32_t len, uint32_t room, uint32_t slots)
+/* A frame of len bytes, of which the first slot, at hwtail, has got room; 1, or 0: it is lost, and counted. */
+static uint32_t take_in(struct ring *r, uint32_t len, uint32_t room, uint32_t slots)
 {
 	const struct tap_ring *state = r->state;
-	uint32_t most = slots < NETMAP_MAX_FRAGS ? slots : NETMAP_MAX_FRAGS;
-	bool fits = len <= room;
+	const uint32_t at = r->hwtail, most = chain_longest(r), can = slots < most ? slots : most;
+	uint32_t more = 0;
 
-	slot_set(r, at, fits ? len : room, fits ? 0 : NS_MOREFRAG);
-	if (fits)
-		r->hwtail = ring_next(r, at);
-	else if (!spread(r, ring_next(r, at), state->rest, len - room, most)) {
-		ring_drop(r, can_ever_fit(r, most) ? LOOM_DROP_NO_ROOM : LOOM_DROP_OVERSIZED, 1);
-		return 0;
+	if (len > room) {
+		more = chain_put(r, ring_next(r, at), state->rest, len - room, can - 1);
+		most_update(r, more ? more + 1 : can + 1);
+		if (more == 0) {
+			ring_drop(r, can < most ? LOOM_DROP_NO_ROOM : LOOM_DROP_OVERSIZED, 1);
+			return 0;
+		}
 	}
+	slot_set(r, at, more ? room : len, more ? NS_MOREFRAG : 0);
+	r->hwtail = loom_ring_add(at, 1 + more, r->num_slots);
 	return 1;
 }
 
@@ -231,7 +211,7 @@ static int64_t fill(struct ring *r, uint32_t slots)
 		len = read_frame(state, to, room, header);
 		if (len < 0)
 			return taken ? taken : len;
-		taken += take_in(r, at, (uint32_t)len, room, slots);
+		taken += take_in(r, (uint32_t)len, room, slots);
 	}
 	return taken;
 }
