@@ -89,15 +89,16 @@ int tap_index(int queue)
 	return err ? err : request.ifr_ifindex;
 }
 
+/* By its name it is looked for where the caller is: it may be elsewhere. */
 int tap_is_up(int queue)
 {
 	struct ifreq request = {0};
 	char name[TAP_NAME_SIZE];
 	int err = tap_name(queue, name);
 
-	if (!err)
-		err = interface_call(name, SIOCGIFFLAGS, &request);
-	return err ? err : (request.ifr_flags & IFF_UP) != 0;
+	if (err)
+		return err;
+	return interface_call(name, SIOCGIFFLAGS, &request) != 0 || request.ifr_flags & IFF_UP;
 }
 
 static int flags_change(const char *name, short add, short remove)

@@ -44,7 +44,10 @@ int tap_offload(int queue, bool on);
 int tap_index(int queue);
 int tap_name(int queue, char name[TAP_NAME_SIZE]);
 
-/** Whether it is up: 1, 0, or an error as above. */
+/**
+ * Whether it is up: 1, 0, or an error as above. One that was moved to another namespace counts as up: it
+ * cannot be looked at.
+ */
 int tap_is_up(int queue);
 
 /** Set it up, or down. */

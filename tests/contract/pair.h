@@ -15,7 +15,7 @@
 enum place { PLACE_HERE, PLACE_THREAD, PLACE_PROCESS };
 
 /* What is between the ends: memory; a cable of ours; or memory behind the kernel's device. */
-enum via { VIA_MEMORY, VIA_CABLE, VIA_KERNEL };
+enum via { VIA_MEMORY, VIA_CABLE, VIA_HOST, VIA_KERNEL };
 
 struct row {
 	const char *kind; /* in src/soft/ports/ports.def */

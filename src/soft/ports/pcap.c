@@ -20,8 +20,15 @@
 #include "../chain.h"
 #include "../offsets.h"
 
-#define SNAP 262144 /* libpcap's own default: all of any packet */
-#define OUT  ",out="
+#define SNAP       262144 /* libpcap's own default: all of any packet */
+/*
+ * Packets are handed over when libpcap's current buffer is full or the time is over. In its immediate mode each
+ * packet would take up as much memory as the largest GRO packet (Linux): a burst of 40 overflows it.
+ */
+#define TIMEOUT_MS 1
+#define BUFFER     (4 << 20)
+
+#define OUT ",out="
 
 /* How often a ring that is synced without ever sleeping asks for the drops. */
 #define LOOK_NS 20000000u
@@ -327,7 +334,8 @@ static int live_open(const struct port_request *request, pcap_t **out)
 		return error_set(-EIO, "port \"%s\": libpcap: %s", request->name, reason);
 	pcap_set_snaplen(handle, SNAP);
 	pcap_set_promisc(handle, 1);
-	pcap_set_immediate_mode(handle, 1);
+	pcap_set_buffer_size(handle, BUFFER);
+	pcap_set_timeout(handle, TIMEOUT_MS);
 	status = pcap_activate(handle);
 	err = status < 0 ? activate_error(request->name, handle, status)
 			 : link_type_check(request->name, handle);
