@@ -440,11 +440,6 @@ static bool is_named(const char *word, int argc, char **argv)
 	return false;
 }
 
-static bool is_networked(const struct row *row)
-{
-	return row->via == VIA_CABLE || row->via == VIA_HOST;
-}
-
 /* Whether a row is wanted for which a namespace is needed. */
 static bool wants_network(int argc, char **argv)
 {
@@ -456,7 +451,7 @@ static bool is_wanted(const struct row *row, int argc, char **argv)
 {
 	static const char *const names[] = {"here", "thread", "process"};
 
-	if (is_networked(row))
+	if (row_is_networked(row))
 		return is_named(row->kind, argc, argv);
 	if (row->via == VIA_KERNEL)
 		return is_named("kernel", argc, argv);
@@ -475,7 +470,7 @@ static unsigned has(const struct row *row)
 	return (row->far ? NEEDS_TWO_PORTS : 0) |
 	       (row->place != PLACE_THREAD ? NEEDS_ONE_THREAD : 0) |
 	       (row->place != PLACE_HERE ? NEEDS_CONCURRENCY : 0) |
-	       (is_networked(row) ? 0 : NEEDS_MEMORY) |
+	       (row_is_networked(row) ? 0 : NEEDS_MEMORY) |
 	       (row->via == VIA_KERNEL ? 0 : NEEDS_SIZES | NEEDS_COUNTS);
 }
 

@@ -29,7 +29,7 @@ static uint32_t receive_whole(struct end *end, uint8_t *data, size_t cap)
 
 		if (len > 0 && packet_is_ours(data, (uint32_t)len))
 			return (uint32_t)len;
-		if (len == 0)
+		if (len == -EAGAIN)
 			assert_true(loom_port_wait(end->port, LOOM_RX, 100) >= 0);
 	}
 	return 0;
