@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A tap port's device: made, joined, gone, down, refused. */
-#include <linux/capability.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "os/tap.h"
@@ -76,12 +74,10 @@ static void what_cannot_be_opened_is_refused_with_a_reason(void **state)
 
 static int open_without_capabilities(void *arg)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
 	struct loom_port *port;
 
 	(void)arg;
-	if (syscall(SYS_capset, &header, none) != 0)
+	if (netns_capabilities_drop() != 0)
 		return 2;
 	if (loom_open(TAP, NULL, &port) != -EPERM)
 		return 3;

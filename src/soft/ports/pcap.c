@@ -11,7 +11,6 @@
  * A handle of libpcap serves one thread: each ring has its own.
  */
 #include <errno.h>
-#include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "../../base/error.h"
 #include "../chain.h"
 #include "../offsets.h"
+#include "pcap_library.h"
 
 #define SNAP       262144 /* libpcap's own default: all of any packet */
 /*
@@ -68,7 +68,7 @@ static int rx_failed(struct ring *r, struct pcap_rx *rx)
 {
 	rx->over = !is_live(r);
 	rx->error = is_live(r) ? -ENETDOWN : -EIO;
-	return error_set(rx->error, "port \"%s\": %s%s", r->port->name, pcap_geterr(rx->handle),
+	return error_set(rx->error, "port \"%s\": %s%s", r->port->name, libpcap.geterr(rx->handle),
 	    rx->over ? " (what came before it is whole)" : "");
 }
 
@@ -83,7 +83,7 @@ static int fetch(struct ring *r, struct pcap_rx *rx)
 		return 0;
 	if (rx->over)
 		return rx_failed(r, rx);
-	got = pcap_next_ex(rx->handle, &rx->header, &rx->data);
+	got = libpcap.next_ex(rx->handle, &rx->header, &rx->data);
 	if (got == 1)
 		return 1;
 	rx->data = NULL;
@@ -97,7 +97,7 @@ static void count_drops(struct ring *r, struct pcap_rx *rx)
 	struct pcap_stat stat;
 	uint32_t dropped;
 
-	if (!rx->handle || !is_live(r) || pcap_stats(rx->handle, &stat) != 0)
+	if (!rx->handle || !is_live(r) || libpcap.stats(rx->handle, &stat) != 0)
 		return;
 	dropped = stat.ps_drop;
 	ring_drop(r, LOOM_DROP_NO_ROOM, dropped - rx->dropped);
@@ -187,7 +187,7 @@ static void write_out(const struct pcap_tx *tx, const uint8_t *data, size_t len)
 	struct pcap_pkthdr header = {.caplen = (uint32_t)len, .len = (uint32_t)len};
 
 	os_wall_clock(&header.ts);
-	pcap_dump((u_char *)tx->out, &header, data);
+	libpcap.dump((u_char *)tx->out, &header, data);
 }
 
 /* 0: sent, or counted as lost; -EAGAIN: not now. */
@@ -199,7 +199,7 @@ static int transmit(struct ring *r, const struct pcap_tx *tx, const uint8_t *dat
 		write_out(tx, data, len);
 		sent = true;
 	} else if (tx->handle) {
-		sent = pcap_inject(tx->handle, data, len) >= 0;
+		sent = libpcap.inject(tx->handle, data, len) >= 0;
 		if (!sent && (errno == EAGAIN || errno == EINTR))
 			return -EAGAIN;
 	}
@@ -237,7 +237,7 @@ static int send_one(struct ring *r)
 
 static int out_flush(const struct ring *r, const struct pcap_tx *tx)
 {
-	if (!tx->out || (pcap_dump_flush(tx->out) == 0 && !ferror(pcap_dump_file(tx->out))))
+	if (!tx->out || (libpcap.dump_flush(tx->out) == 0 && !ferror(libpcap.dump_file(tx->out))))
 		return 0;
 	return error_set(-EIO, "port \"%s\": its output file cannot be written: %s", r->port->name,
 	    strerror(errno));
@@ -261,7 +261,7 @@ static int rx_arm(struct ring *r, struct pollfd *out)
 {
 	struct pcap_rx *rx = r->state;
 
-	out->fd = is_live(r) ? pcap_get_selectable_fd(rx->handle) : -1;
+	out->fd = is_live(r) ? libpcap.get_selectable_fd(rx->handle) : -1;
 	out->events = POLLIN;
 	count_drops(r, rx);
 	return ring_ready(r) || fetch(r, rx) != 0; /* errors are told by the sync that follows */
@@ -271,7 +271,7 @@ static int tx_arm(const struct ring *r, struct pollfd *out)
 {
 	const struct pcap_tx *tx = r->state;
 
-	out->fd = tx->handle && !tx->out ? pcap_get_selectable_fd(tx->handle) : -1;
+	out->fd = tx->handle && !tx->out ? libpcap.get_selectable_fd(tx->handle) : -1;
 	out->events = POLLOUT;
 	return ring_ready(r);
 }
@@ -290,7 +290,7 @@ static void pcap_disarm(struct ring *r)
 
 static int activate_error(const char *name, pcap_t *handle, int status)
 {
-	const char *reason = pcap_geterr(handle);
+	const char *reason = libpcap.geterr(handle);
 
 	switch (status) {
 	case PCAP_ERROR_PERM_DENIED:
@@ -308,15 +308,15 @@ static int activate_error(const char *name, pcap_t *handle, int status)
 		return error_set(
 		    -ENETDOWN, "port \"%s\": the interface is down; set it up first", name);
 	default:
-		return error_set(
-		    -EIO, "port \"%s\": libpcap: %s: %s", name, pcap_statustostr(status), reason);
+		return error_set(-EIO, "port \"%s\": libpcap: %s: %s", name,
+		    libpcap.statustostr(status), reason);
 	}
 }
 
 static int link_type_check(const char *name, pcap_t *handle)
 {
-	const int type = pcap_datalink(handle);
-	const char *word = pcap_datalink_val_to_name(type);
+	const int type = libpcap.datalink(handle);
+	const char *word = libpcap.datalink_val_to_name(type);
 
 	if (type == DLT_EN10MB)
 		return 0;
@@ -327,22 +327,22 @@ static int link_type_check(const char *name, pcap_t *handle)
 static int live_open(const struct port_request *request, pcap_t **out)
 {
 	char reason[PCAP_ERRBUF_SIZE] = "";
-	pcap_t *handle = pcap_create(request->ident, reason);
+	pcap_t *handle = libpcap.create(request->ident, reason);
 	int status, err;
 
 	if (!handle)
 		return error_set(-EIO, "port \"%s\": libpcap: %s", request->name, reason);
-	pcap_set_snaplen(handle, SNAP);
-	pcap_set_promisc(handle, 1);
-	pcap_set_buffer_size(handle, BUFFER);
-	pcap_set_timeout(handle, TIMEOUT_MS);
-	status = pcap_activate(handle);
+	libpcap.set_snaplen(handle, SNAP);
+	libpcap.set_promisc(handle, 1);
+	libpcap.set_buffer_size(handle, BUFFER);
+	libpcap.set_timeout(handle, TIMEOUT_MS);
+	status = libpcap.activate(handle);
 	err = status < 0 ? activate_error(request->name, handle, status)
 			 : link_type_check(request->name, handle);
-	if (!err && pcap_setnonblock(handle, 1, reason) != 0)
+	if (!err && libpcap.setnonblock(handle, 1, reason) != 0)
 		err = error_set(-EIO, "port \"%s\": libpcap: %s", request->name, reason);
 	if (err)
-		pcap_close(handle);
+		libpcap.close(handle);
 	else
 		*out = handle;
 	return err;
@@ -354,9 +354,9 @@ static int mute(const struct port_request *request, pcap_t *handle)
 	struct bpf_insn nothing = {.code = BPF_RET | BPF_K};
 	struct bpf_program filter = {.bf_len = 1, .bf_insns = &nothing};
 
-	return pcap_setfilter(handle, &filter) == 0 ? 0
-						    : error_set(-EIO, "port \"%s\": libpcap: %s",
-							  request->name, pcap_geterr(handle));
+	return libpcap.setfilter(handle, &filter) == 0 ? 0
+						       : error_set(-EIO, "port \"%s\": libpcap: %s",
+							     request->name, libpcap.geterr(handle));
 }
 
 static int interface_open(
@@ -372,7 +372,7 @@ static int interface_open(
 	if (err)
 		return err;
 	pcap->live = true;
-	own = pcap_setdirection(pcap->rx.handle, PCAP_D_IN) != 0;
+	own = libpcap.setdirection(pcap->rx.handle, PCAP_D_IN) != 0;
 	snprintf(port->mode, sizeof port->mode, "libpcap, host sees too%s",
 	    own ? ", own packets come back" : "");
 	return 0;
@@ -402,7 +402,7 @@ static int input_open(const char *name, const char *path, pcap_t **out)
 	if (!file)
 		return error_set(-errno, "port \"%s\": cannot read the file \"%s\": %s", name, path,
 		    strerror(errno));
-	*out = pcap_fopen_offline(file, reason);
+	*out = libpcap.fopen_offline(file, reason);
 	if (!*out) {
 		fclose(file);
 		return error_set(
@@ -410,7 +410,7 @@ static int input_open(const char *name, const char *path, pcap_t **out)
 	}
 	err = link_type_check(name, *out);
 	if (err) {
-		pcap_close(*out); /* and the file with it */
+		libpcap.close(*out); /* and the file with it */
 		*out = NULL;
 	}
 	return err;
@@ -423,8 +423,8 @@ static int output_open(const char *name, const char *path, struct pcap_tx *tx)
 	if (!file)
 		return error_set(-errno, "port \"%s\": cannot write the file \"%s\": %s", name,
 		    path, strerror(errno));
-	tx->handle = pcap_open_dead(DLT_EN10MB, SNAP);
-	tx->out = tx->handle ? pcap_dump_fopen(tx->handle, file) : NULL;
+	tx->handle = libpcap.open_dead(DLT_EN10MB, SNAP);
+	tx->out = tx->handle ? libpcap.dump_fopen(tx->handle, file) : NULL;
 	if (tx->out)
 		return 0;
 	fclose(file);
@@ -454,11 +454,11 @@ static int files_open(struct port *port, struct pcap_port *pcap, const struct po
 static void pcap_free(struct pcap_port *pcap)
 {
 	if (pcap->tx.out)
-		pcap_dump_close(pcap->tx.out);
+		libpcap.dump_close(pcap->tx.out);
 	if (pcap->tx.handle)
-		pcap_close(pcap->tx.handle);
+		libpcap.close(pcap->tx.handle);
 	if (pcap->rx.handle)
-		pcap_close(pcap->rx.handle);
+		libpcap.close(pcap->rx.handle);
 	free(pcap->tx.whole);
 	free(pcap);
 }
@@ -498,6 +498,8 @@ static int pcap_kind_open(struct port *port, const struct port_request *request)
 	struct pcap_port *pcap;
 	int err = request_check(request);
 
+	if (!err)
+		err = pcap_library_load(request->name);
 	if (err)
 		return err;
 	pcap = pcap_new();
