@@ -91,6 +91,7 @@ static void what_cannot_be_opened_is_refused_with_a_reason(void **state)
 
 	(void)state;
 	assert_refused(loom_open("pcap:nosuch0", NULL, &port), -ENXIO, "no such interface");
+	assert_refused(loom_open("pcap:lo", NULL, &port), -EINVAL, "loopback");
 	assert_refused(
 	    loom_open("pcap:" NEAR, LOOM_CONFIG(.rx_rings = 2), &port), -EINVAL, "one ring");
 	assert_refused(

@@ -11,9 +11,13 @@
  * A handle of libpcap serves one thread: each ring has its own.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "../../base/error.h"
 #include "../chain.h"
@@ -359,12 +363,33 @@ static int mute(const struct port_request *request, pcap_t *handle)
 							     request->name, libpcap.geterr(handle));
 }
 
+/* netmap refuses it. One that is not there is for libpcap to say. */
+static int loopback_check(const struct port_request *request)
+{
+	struct ifreq flags = {0};
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0), found;
+
+	if (fd < 0)
+		return error_set(
+		    -errno, "port \"%s\": no socket: %s", request->name, strerror(errno));
+	snprintf(flags.ifr_name, sizeof flags.ifr_name, "%s", request->ident);
+	found = ioctl(fd, SIOCGIFFLAGS, &flags);
+	close(fd);
+	if (found != 0 || !(flags.ifr_flags & IFF_LOOPBACK))
+		return 0;
+	return error_set(-EINVAL,
+	    "port \"%s\": a loopback interface has no link; use \"loop:\" or a pipe",
+	    request->name);
+}
+
 static int interface_open(
     struct port *port, struct pcap_port *pcap, const struct port_request *request)
 {
-	int err = live_open(request, &pcap->rx.handle);
+	int err = loopback_check(request);
 	bool own;
 
+	if (!err)
+		err = live_open(request, &pcap->rx.handle);
 	if (!err)
 		err = live_open(request, &pcap->tx.handle);
 	if (!err)
