@@ -207,15 +207,18 @@ void os_wake_signal(int fd)
 		;
 }
 
-bool os_wake_drain(int fd)
+/* An eventfd's eight bytes are their sum, a FIFO's are one each. */
+uint64_t os_wake_drain(int fd)
 {
-	uint64_t sink[64];
+	uint64_t signals[64], sum = 0;
 	ssize_t n;
 
 	do
-		n = read(fd, sink, sizeof sink);
+		n = read(fd, signals, sizeof signals);
 	while (n < 0 && errno == EINTR);
-	return n > 0;
+	for (ssize_t i = 0; i < n / (ssize_t)sizeof *signals; i++)
+		sum += signals[i];
+	return sum;
 }
 
 /* What an eventfd has in common with no file of a name, socket or pipe: an inode without a type. */

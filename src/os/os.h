@@ -71,8 +71,8 @@ const char *os_shared_root(void);
 
 int os_wake_create(void);                      /* private to the process and its children */
 int os_wake_open(int dirfd, const char *name); /* by name, created if missing */
-void os_wake_signal(int fd);                   /* never blocks; any number of signals is one */
-bool os_wake_drain(int fd);                    /* true if it had been signalled */
+void os_wake_signal(int fd);    /* never blocks; the descriptor is readable until it is drained */
+uint64_t os_wake_drain(int fd); /* how many signals there were */
 
 /**
  * A descriptor of our own for a wakeup that a program made: 0 or more; -EBADF there is none, -EINVAL

@@ -91,31 +91,51 @@ static int own_wake_open(struct ring *r)
 }
 
 /*
- * Our mark is gone: take its signal. It may still be on its way; then it is looked for again at the
- * next call, for left alone it would keep the descriptor readable for ever.
+ * A mark that was taken is followed by a signal, which may still be on its way. One that nobody takes in keeps
+ * the descriptor readable for ever, so they are counted. Whoever takes in signals must set the mark, or
+ * take it back, afterwards: the one for a mark that seemed to stand may be among them.
  */
-static void take_signal(struct exchange_end *end)
+static void take_signals(struct exchange_end *end)
 {
-	end->late = !os_wake_drain(end->own_wake);
+	end->owed -= (int64_t)os_wake_drain(end->own_wake);
+}
+
+/* What a killed peer signalled to our end's previous user comes when nothing is owed: have a look at times. */
+#define QUIET_MAX 64u
+
+static bool may_be_readable(struct exchange_end *end)
+{
+	return end->owed > 0 || ++end->quiet % QUIET_MAX == 0;
+}
+
+/* The mark stands when this returns, set after whatever signals were taken in. */
+static void mark_set(struct exchange_end *end, uint32_t *waiting)
+{
+	bool stood = __atomic_load_n(waiting, __ATOMIC_RELAXED);
+
+	if (end->armed && !stood)
+		end->owed++;
+	if (may_be_readable(end))
+		take_signals(end);
+	else if (end->armed && stood)
+		return; /* it will be signalled when it is taken, and nobody takes that in before us */
+	/* Pairs with exchange_moved(): first the mark, then a second look at the index. */
+	if (!__atomic_exchange_n(waiting, 1, __ATOMIC_SEQ_CST) && end->armed && stood)
+		end->owed++;
+	if (end->owed < 0) /* somebody else's: another user of the ring's, or a killed peer's */
+		end->owed = 0;
+	end->armed = true;
 }
 
 int exchange_arm(struct ring *r, struct pollfd *out)
 {
 	struct exchange_end *end = r->state;
-	uint32_t *waiting = own_mark(r);
-	bool marked;
 
 	if (end->own_wake < 0 && own_wake_open(r) < 0)
 		return end->own_wake;
 	out->fd = end->own_wake;
 	out->events = POLLIN;
-	marked = __atomic_load_n(waiting, __ATOMIC_RELAXED);
-	if ((end->armed && !marked) || end->late)
-		take_signal(end);
-	end->armed = true;
-	if (!marked)
-		/* Pairs with exchange_moved(): first the mark, then a second look at the index. */
-		__atomic_store_n(waiting, 1, __ATOMIC_SEQ_CST);
+	mark_set(end, own_mark(r));
 	return has_news(r);
 }
 
@@ -124,8 +144,10 @@ void exchange_disarm(struct ring *r)
 	struct exchange_end *end = r->state;
 
 	if (end->armed && !__atomic_exchange_n(own_mark(r), 0, __ATOMIC_SEQ_CST))
-		take_signal(end);
-	else if (end->late)
-		take_signal(end);
+		end->owed++;
+	if (end->owed > 0)
+		take_signals(end);
+	if (end->owed < 0)
+		end->owed = 0;
 	end->armed = false;
 }

@@ -40,10 +40,11 @@ struct exchange_end {
 	struct exchange *exchange;
 	/** Open this ring's wakeup (own) or that of the ring at the other end; a descriptor or < 0. */
 	int (*wake_open)(struct ring *ring, bool own);
-	int own_wake;  /* -1 until this side first sleeps */
-	int peer_wake; /* -1 until the other side was first asleep */
-	bool armed;    /* our mark stood when we last looked */
-	bool late;     /* it was taken, but the signal was not in own_wake yet */
+	int own_wake;   /* -1 until this side first sleeps */
+	int peer_wake;  /* -1 until the other side was first asleep */
+	bool armed;     /* we have set our mark */
+	uint32_t quiet; /* times that it stood when we looked */
+	int64_t owed;   /* times that it was taken and the signal not found in own_wake yet */
 };
 
 void exchange_end_init(

@@ -323,6 +323,58 @@ static void a_late_signal_is_drained_in_the_end(void **state)
 	fixture_drop(&f);
 }
 
+/* Linked in place of os_wake_drain(): something happens just before it. */
+uint64_t __real_os_wake_drain(int fd);
+uint64_t __wrap_os_wake_drain(int fd);
+static uint32_t *taken_before_drain;
+
+uint64_t __wrap_os_wake_drain(int fd)
+{
+	if (taken_before_drain) { /* the peer takes the mark and signals */
+		*taken_before_drain = 0;
+		os_wake_signal(wake);
+	}
+	taken_before_drain = NULL;
+	return __real_os_wake_drain(fd);
+}
+
+/* The signal for the mark as it stands may be drained with one that was late: the mark is set anew. */
+static void a_mark_that_is_taken_while_signals_are_drained_stands_afterwards(void **state)
+{
+	static struct fixture f;
+	struct pollfd out;
+
+	(void)state;
+	fixture_make(&f, 8);
+	assert_int_equal(exchange_arm(&f.rx, &out), 0);
+	f.exchange.receiver.waiting = 0;
+	assert_int_equal(exchange_arm(&f.rx, &out), 0);
+	os_wake_signal(wake); /* late */
+	taken_before_drain = &f.exchange.receiver.waiting;
+	assert_int_equal(exchange_arm(&f.rx, &out), 0);
+	assert_null(taken_before_drain);
+	assert_int_equal(f.exchange.receiver.waiting, 1);
+	assert_int_equal(poll(&out, 1, 0), 0);
+	fixture_drop(&f);
+}
+
+/* A killed peer's, say, which no mark of this user's stands for. */
+static void a_signal_that_nobody_expects_does_not_stay_for_ever(void **state)
+{
+	static struct fixture f;
+	struct pollfd out;
+
+	(void)state;
+	fixture_make(&f, 8);
+	assert_int_equal(exchange_arm(&f.rx, &out), 0);
+	os_wake_signal(wake);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(exchange_arm(&f.rx, &out), 0);
+	assert_int_equal(poll(&out, 1, 0), 0);
+	assert_int_equal(f.exchange.receiver.waiting, 1);
+	fixture_drop(&f);
+}
+
 static void whoever_cannot_signal_now_tries_again_later(void **state)
 {
 	static struct fixture f;
@@ -369,6 +421,8 @@ int main(void)
 	    WITH_WAKE(news_that_came_before_the_mark_is_seen),
 	    WITH_WAKE(an_index_that_a_sync_refuses_is_no_news),
 	    WITH_WAKE(a_late_signal_is_drained_in_the_end),
+	    WITH_WAKE(a_mark_that_is_taken_while_signals_are_drained_stands_afterwards),
+	    WITH_WAKE(a_signal_that_nobody_expects_does_not_stay_for_ever),
 	    WITH_WAKE(whoever_cannot_signal_now_tries_again_later),
 	    WITH_WAKE(whoever_cannot_be_woken_does_not_sleep),
 	};
