@@ -40,6 +40,19 @@ void exchange_resume(struct ring *r)
 	__atomic_store_n(r->tx ? &x->sender.waiting : &x->receiver.waiting, 0, __ATOMIC_RELAXED);
 }
 
+void exchange_nudge(struct ring *r)
+{
+	struct exchange_end *end = r->state;
+	struct exchange *x = end->exchange;
+
+	if (end->peer_wake < 0)
+		end->peer_wake = end->wake_open(r, false);
+	if (end->peer_wake < 0)
+		return; /* out of descriptors: the next move finds the mark, if it stands */
+	__atomic_store_n(r->tx ? &x->receiver.waiting : &x->sender.waiting, 0, __ATOMIC_SEQ_CST);
+	os_wake_signal(end->peer_wake);
+}
+
 /* NOLINTNEXTLINE(readability-non-const-parameter): written by the atomic exchange */
 void exchange_wake_peer(struct ring *r, uint32_t *waiting)
 {

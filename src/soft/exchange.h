@@ -54,6 +54,12 @@ void exchange_end_close(struct exchange_end *end);
 /** Continue where the previous user of this end left; positions come from the exchange. */
 void exchange_resume(struct ring *r);
 
+/**
+ * Wake the other side, whether or not it sleeps: the previous user of this end may have been killed after it
+ * moved its index, or after it took the mark, and before it signalled.
+ */
+void exchange_nudge(struct ring *r);
+
 /** Signal the other side's wakeup; out of line, only when it sleeps. */
 void exchange_wake_peer(struct ring *r, uint32_t *waiting);
 

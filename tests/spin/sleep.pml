@@ -17,9 +17,8 @@
  * Checked: no deadlock while packets are left (a lost wakeup is one), slots are whole when received, and with
  * -l: nobody runs for ever without packets to take.
  */
-#ifndef SLOTS
-#define SLOTS 3
-#endif
+#include "exchange.inc"
+
 #ifndef PACKETS
 #define PACKETS 4
 #endif
@@ -31,126 +30,10 @@
 #define USER WAIT
 #endif
 
-#define SENDER   0
-#define RECEIVER 1
-
-byte published, released; /* struct exchange */
-bool waiting[2];          /* its marks */
-byte wake[2];             /* signals in the wakeup descriptors */
-bool edge;                /* … and the event loop was not told yet */
-byte slot[SLOTS];
-
-#define next(i) ((i + 1) % SLOTS)
-
-/* exchange_wake_peer(): the mark is taken by one exchange, the signal follows when it will. */
-inline wake_peer(who)
-{
-	atomic { taken = waiting[who]; waiting[who] = false; }
-	if
-	:: taken -> atomic { wake[who]++; edge = edge || who == RECEIVER }
-	:: else -> skip
-	fi
-}
-
-/* The store of an index and exchange_moved()'s look at the other side's mark. */
-inline move_index(index, value, who)
-{
-	if
-	:: index = value; seen = waiting[who]
-#ifdef WEAK_MOVE
-	:: seen = waiting[who]; index = value
-#endif
-	fi
-	if
-	:: seen -> wake_peer(who)
-	:: else -> skip
-	fi
-}
-
-/* take_signals(); owed is signed: what comes before it is owed counts, too. */
-inline take_signals(who)
-{
-	atomic { owed = owed - wake[who]; wake[who] = 0 }
-}
-
-/* The mark, exchanged, and the second look. */
-inline set_and_look(who, has_news)
-{
-	if
-	:: atomic { taken = waiting[who]; waiting[who] = true }; news = has_news
-#ifdef WEAK_MARK
-	:: news = has_news; atomic { taken = waiting[who]; waiting[who] = true }
-#endif
-	fi
-}
-
-/* exchange_arm() with mark_set(); news says whether to look again. Nothing is signalled unasked here: see crash.pml. */
-inline arm(who, has_news)
-{
-	stood = waiting[who];
-	if
-	:: armed && !stood -> owed++
-	:: else -> skip
-	fi
-#ifdef NO_OWED
-	owed = 0;
-#endif
-	if
-	:: owed > 0 ->
-		take_signals(who);
-#ifdef NO_REMARK
-		if
-		:: !stood -> set_and_look(who, has_news)
-		:: else -> news = has_news
-		fi
-#else
-		set_and_look(who, has_news);
-		if
-		:: !taken && armed && stood -> owed++
-		:: else -> skip
-		fi
-#endif
-	:: owed <= 0 && armed && stood -> news = has_news
-	:: owed <= 0 && !(armed && stood) ->
-		set_and_look(who, has_news)
-	fi
-	if
-	:: owed < 0 -> owed = 0
-	:: else -> skip
-	fi
-	armed = true;
-#ifdef NO_LOOK
-	news = false
-#endif
-}
-
-inline disarm(who)
-{
-	if
-	:: armed ->
-		atomic { taken = waiting[who]; waiting[who] = false }
-		if
-		:: !taken -> owed++
-		:: else -> skip
-		fi
-	:: else -> skip
-	fi
-	if
-	:: owed > 0 -> take_signals(who)
-	:: else -> skip
-	fi
-	if
-	:: owed < 0 -> owed = 0
-	:: else -> skip
-	fi
-	armed = false
-}
-
 active proctype sender()
 {
 	byte sent, head, tail = SLOTS - 1, seen_released;
-	short owed;
-	bool armed, stood, news, seen, taken;
+	LOCALS;
 
 	do
 	:: sent == PACKETS -> break
@@ -206,8 +89,7 @@ progress:	got++;
 active proctype receiver()
 {
 	byte got, head, given, tail;
-	short owed;
-	bool armed, stood, news, seen, taken;
+	LOCALS;
 
 	do
 	:: rx_move();
@@ -255,8 +137,7 @@ inline wait_event()
 active proctype receiver()
 {
 	byte got, head, given, tail;
-	short owed;
-	bool armed, stood, news, seen, taken;
+	LOCALS;
 
 	do
 	:: rx_sync();

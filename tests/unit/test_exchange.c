@@ -375,6 +375,30 @@ static void a_signal_that_nobody_expects_does_not_stay_for_ever(void **state)
 	fixture_drop(&f);
 }
 
+/* … between its move, or its taking of the mark, and the signal. */
+static void a_sleeper_whose_waker_was_killed_is_woken_by_the_next(void **state)
+{
+	static struct fixture f;
+	struct pollfd out;
+
+	(void)state;
+	for (uint32_t mark = 0; mark < 2; mark++) {
+		fixture_make(&f, 8);
+		assert_int_equal(exchange_arm(&f.rx, &out), 0);
+		f.exchange.sender.published = 1;
+		f.exchange.receiver.waiting = mark;
+		exchange_resume(&f.tx);
+		assert_int_equal(poll(&out, 1, 0), 0);
+		exchange_nudge(&f.tx);
+		assert_int_equal(poll(&out, 1, 0), 1);
+		assert_int_equal(exchange_rxsync(&f.rx), 0);
+		assert_int_equal(f.rx.hwtail, 1);
+		assert_int_equal(exchange_arm(&f.rx, &out), 0);
+		assert_int_equal(poll(&out, 1, 0), 0);
+		fixture_drop(&f);
+	}
+}
+
 static void whoever_cannot_signal_now_tries_again_later(void **state)
 {
 	static struct fixture f;
@@ -423,6 +447,7 @@ int main(void)
 	    WITH_WAKE(a_late_signal_is_drained_in_the_end),
 	    WITH_WAKE(a_mark_that_is_taken_while_signals_are_drained_stands_afterwards),
 	    WITH_WAKE(a_signal_that_nobody_expects_does_not_stay_for_ever),
+	    WITH_WAKE(a_sleeper_whose_waker_was_killed_is_woken_by_the_next),
 	    WITH_WAKE(whoever_cannot_signal_now_tries_again_later),
 	    WITH_WAKE(whoever_cannot_be_woken_does_not_sleep),
 	};

@@ -3,7 +3,7 @@
 # `./dev lint`: each check is a function that prints what is wrong and returns non-zero
 # (77: it could not be made, "SKIP: reason" says why).
 
-lint_checks='format tidy cppcheck shellcheck manual words licence length real_header'
+lint_checks='format tidy cppcheck shellcheck manual models words licence length real_header'
 
 # CI clones as one user and runs as another, which git refuses without being told.
 lint_git() {
@@ -68,6 +68,10 @@ lint_manual() {
 	lint_files 'docs/man/*.[1-9]' | xargs -r mandoc -T lint -W warning
 }
 
+lint_models() {
+	sh tests/spin/check.sh build/models
+}
+
 # Fails when there is anything on standard input, and shows it.
 lint_nothing() {
 	! grep . || return 1
@@ -81,7 +85,7 @@ lint_words() {
 }
 
 lint_licence() {
-	lint_files '*.c' '*.h' '*.sh' '*.py' '*.def' '*meson.build' dev .ci/run |
+	lint_files '*.c' '*.h' '*.sh' '*.py' '*.def' '*.pml' '*.inc' '*meson.build' dev .ci/run |
 		while IFS= read -r file; do
 			head -n 3 "$file" | grep -q 'SPDX-License-Identifier: BSD-2-Clause' ||
 				echo "$file: no licence line"

@@ -11,7 +11,7 @@
 	setup_run="$setup_base ip ping"
 	setup_test="$setup_run cxx cmocka pcap strace valgrind"
 	setup_clang='clang clang-rt'
-	setup_lint="$setup_base cmocka pcap clang-format clang-tidy cppcheck shellcheck mandoc git npm ca-certificates"
+	setup_lint="$setup_base cmocka pcap clang-format clang-tidy cppcheck shellcheck mandoc spin git npm ca-certificates"
 }
 
 # Where it lives in sbin, an ordinary user's PATH lacks it.

@@ -66,6 +66,19 @@ static void request_adopt(struct port_request *request, const struct pipe_shape 
 	request->host_tx_rings = request->host_rx_rings = 0;
 }
 
+/* Not where the other end is free: who comes there looks before it sleeps. */
+static void nudge_peer(struct port *port, const struct pipe *pipe)
+{
+	const struct share *share = &pipe->memory.share;
+
+	if (share->created || share_end_held(share, 1 - share->end) == 0)
+		return;
+	for (uint32_t i = 0; i < port->num_tx; i++)
+		exchange_nudge(&port->tx[i]);
+	for (uint32_t i = 0; i < port->num_rx; i++)
+		exchange_nudge(&port->rx[i]);
+}
+
 /* The claim becomes the port's, also on failure. */
 static int build(struct port *port, struct pipe *pipe, const struct port_request *wanted,
     struct region *region, struct region_claim *claim)
@@ -93,6 +106,7 @@ static int build(struct port *port, struct pipe *pipe, const struct port_request
 	}
 	port->state = pipe;
 	rings_attach(port, pipe, true);
+	nudge_peer(port, pipe);
 	return 0;
 }
 
