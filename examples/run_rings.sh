@@ -4,6 +4,8 @@
 # queues. `pktloom send` is at the other end.
 #
 #   run_rings.sh BUILD-DIRECTORY PACKETS [KIND] (packet, or another kind of port on interfaces)
+#
+# No more PACKETS than the kernel queues (1,000) while a busy machine lets the receivers wait: none is lost then.
 set -eu
 . "$(dirname "$0")/network.sh"
 
@@ -31,7 +33,6 @@ finish() {
 	[ "$code" = 0 ]
 }
 
-# A rate that a sleepy receiver keeps up with: AF_PACKET drops what it has no room for.
 emit() { # PORT
 	"$build/tools/pktloom" send --count "$packets" --rate 20000 "$1"
 }
