@@ -60,18 +60,20 @@ static void run(const char *const argv[])
 		bench_die("%s %s %s failed", argv[0], argv[1], argv[2]);
 }
 
-static void make_pair(unsigned pair)
+static void make_pair(unsigned pair, unsigned queues)
 {
-	char a[8], b[8];
+	char a[8], b[8], number[12];
 
 	net_name(a, 0, pair);
 	net_name(b, 1, pair);
-	run((const char *const[]){"ip", "link", "add", a, "type", "veth", "peer", "name", b, NULL});
+	snprintf(number, sizeof number, "%u", queues);
+	run((const char *const[]){"ip", "link", "add", a, "numtxqueues", number, "numrxqueues", "1",
+	    "type", "veth", "peer", "name", b, "numtxqueues", "1", "numrxqueues", "1", NULL});
 	run((const char *const[]){"ip", "link", "set", a, "up", NULL});
 	run((const char *const[]){"ip", "link", "set", b, "up", NULL});
 }
 
-void net_make_pairs(unsigned n)
+void net_make_pairs(unsigned n, unsigned queues)
 {
 	leave();
 	/* The host's view of /sys lists the host's interfaces. */
@@ -81,7 +83,7 @@ void net_make_pairs(unsigned n)
 	/* No router solicitations among the packets; there may be no IPv6 at all. */
 	write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
 	for (unsigned pair = 0; pair < n; pair++)
-		make_pair(pair);
+		make_pair(pair, queues);
 }
 
 int net_index(const char *name)

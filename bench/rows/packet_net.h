@@ -8,8 +8,12 @@
 
 #define NET_FRAME_MAX 1514u
 
-/** Leave for a fresh namespace and make pairs a0–b0, a1–b1, …; skips if that is not allowed here. */
-void net_make_pairs(unsigned n);
+/**
+ * Leave for a fresh namespace and make pairs a0–b0, a1–b1, …; skips if that is not allowed here.
+ *
+ * @param queues  from which the a's send; there is one of every other sort
+ */
+void net_make_pairs(unsigned n, unsigned queues);
 
 /** "a0", "b1": side 0 or 1 of a pair. Writes at most 8 bytes. */
 static inline void net_name(char name[8], unsigned side, unsigned pair)
