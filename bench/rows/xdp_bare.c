@@ -70,8 +70,9 @@ static void attach(struct bare *bare, const char *interface, bool native)
 
 static void memory_make(struct bare *bare, const struct bare *with)
 {
+	/* The kernel says only after it has handed packets over which entries of the fill ring it took. */
 	const struct xsk_umem_config config = {
-	    .fill_size = BARE_RING, .comp_size = BARE_RING, .frame_size = BARE_FRAME};
+	    .fill_size = 2 * BARE_RING, .comp_size = BARE_RING, .frame_size = BARE_FRAME};
 	const size_t size = (size_t)BARE_FRAMES * BARE_FRAME;
 	int err;
 
