@@ -18,6 +18,7 @@
 struct flood_job {
 	const char *kind; /* of our port: "packet", "xdp" */
 	uint32_t len;     /* of every frame, without checksum */
+	bool spins;       /* our port only syncs; else it waits when there is nothing */
 	const char *mode; /* what the port's own mode must begin with; NULL: anything */
 };
 
@@ -58,6 +59,8 @@ struct loom_port *flood_port_open(
 
 /* Ours, of whatever kind, at the far end of pair 0: for a row's first contender. Side 0 sends. */
 void *port_rx_open(const struct bench_row *row, unsigned side);
+/* The same, for a fourth contender at pair 3 that waits whatever the job says. */
+void *port_rx_waiting_open(const struct bench_row *row, unsigned side);
 uint64_t port_rx_burst(void *end, unsigned side, struct bench_turn *turn);
 void port_rx_close(void *end);
 

@@ -8,6 +8,7 @@ struct port_rx {
 	struct flood *flood;
 	struct loom_port *port;
 	struct loom_rxring rx;
+	bool spins;
 };
 
 struct loom_port *flood_port_open(
@@ -27,21 +28,33 @@ struct loom_port *flood_port_open(
 	return port;
 }
 
-void *port_rx_open(const struct bench_row *row, unsigned side)
+static void *rx_open(const struct flood_job *job, unsigned side, unsigned pair, bool spins)
 {
-	const struct flood_job *job = row->job;
 	struct port_rx *p = calloc(1, sizeof *p);
 
 	if (!p)
 		bench_die("out of memory");
+	p->spins = spins;
 	if (side == 0) {
-		p->flood = flood_open(0, job->len);
+		p->flood = flood_open(pair, job->len);
 		return p;
 	}
-	p->port = flood_port_open(job, 1, 0, 'R');
+	p->port = flood_port_open(job, 1, pair, 'R');
 	if (loom_rx(p->port, 0, &p->rx) < 0)
 		bench_die("%s", loom_error());
 	return p;
+}
+
+void *port_rx_open(const struct bench_row *row, unsigned side)
+{
+	const struct flood_job *job = row->job;
+
+	return rx_open(job, side, 0, job->spins);
+}
+
+void *port_rx_waiting_open(const struct bench_row *row, unsigned side)
+{
+	return rx_open(row->job, side, 3, false);
 }
 
 static unsigned port_rx_step(void *end)
@@ -51,8 +64,8 @@ static unsigned port_rx_step(void *end)
 	struct loom_frame frame;
 	unsigned n = 0;
 
-	if (loom_rx_sync(&p->rx) < 0 ||
-	    (loom_rx_space(&p->rx) == 0 && loom_port_wait(p->port, LOOM_RX, FLOOD_POLL_MS) < 0))
+	if (loom_rx_sync(&p->rx) < 0 || (!p->spins && loom_rx_space(&p->rx) == 0 &&
+					    loom_port_wait(p->port, LOOM_RX, FLOOD_POLL_MS) < 0))
 		bench_die("%s", loom_error());
 	batch = loom_rxbatch_begin(&p->rx);
 	for (; loom_rxbatch_next(&batch, &frame); n++)
