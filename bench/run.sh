@@ -30,7 +30,7 @@ packet_rx|packet_rx|
 packet_tx|packet_tx|
 packet_rx_vs_dpdk|packet_vs_dpdk|packet_rx_vs_dpdk rx
 packet_tx_vs_dpdk|packet_vs_dpdk|packet_tx_vs_dpdk tx
-host_tcp|host_tcp|
+host_tcp|host_tcp|packet
 xdp_rx|xdp_rx|xdp_rx 60 native
 xdp_rx_1514|xdp_rx|xdp_rx_1514 1514 native
 xdp_rx_generic|xdp_rx|xdp_rx_generic 60 generic

@@ -4,6 +4,8 @@
  * compared with TCP over the same sort of interface without one? One connection, sent from the
  * program's side.
  *
+ *	host_tcp [KIND]
+ *
  *	here: sender ── the kernel ── host rings: program: a0 ── b0: the kernel ── receiver: in another namespace
  *
  * The kernel spares itself most of the work of bulk TCP by handing up to 64 KB over a veth in one piece, which
@@ -31,7 +33,8 @@
 #define WAIT_MS 100
 #define STALL_S 5 /* a connection that moves nothing for so long has failed */
 
-static int apart; /* the namespace of the b's */
+static const char *kind; /* of port, by which the program has the interface */
+static int apart;        /* the namespace of the b's */
 
 /* ---- the program ---- */
 
@@ -48,8 +51,10 @@ static void program_run(int ready)
 	struct loom_port *port;
 	struct loom_txring tx[2];
 	struct loom_rxring rx[2];
+	char name[32];
 
-	if (loom_open("netmap:a0*", NULL, &port) < 0)
+	snprintf(name, sizeof name, "%s:a0*", kind);
+	if (loom_open(name, NULL, &port) < 0)
 		bench_skip("%s", loom_error());
 	if (loom_tx(port, 0, &tx[0]) < 0 || loom_tx(port, loom_tx_rings(port), &tx[1]) < 0 ||
 	    loom_rx(port, 0, &rx[0]) < 0 || loom_rx(port, loom_rx_rings(port), &rx[1]) < 0)
@@ -238,7 +243,7 @@ static uint64_t end_burst(void *end, unsigned side, struct bench_turn *turn)
 	return side == 0 ? end_send(end, turn) : end_receive(end, turn);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct bench_row row = {
 	    .name = "host_tcp",
@@ -252,6 +257,7 @@ int main(void)
 		{"without it, frame by frame", frames_open, end_burst, end_close}},
 	};
 
+	kind = argc > 1 ? argv[1] : "netmap";
 	bench_private_dir();
 	apart = net_make_apart(PAIRS);
 	net_run((const char *const[]){"ip", "link", "set", "a2", "gso_max_segs", "1", NULL});
