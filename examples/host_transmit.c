@@ -3,23 +3,22 @@
  * Packets for the host, as if they had come in by an interface: the host TX ring. Here they are UDP
  * datagrams for an address that the host has on it; a socket, as any program has one, receives them.
  */
-#include <arpa/inet.h>
 #include <err.h>
-#include <net/ethernet.h>
-#include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <pktloom.h>
 
+#include "answer.h"
 #include "common.h"
 
 #define TIMEOUT_S 5
+#define IP_HEADER 20
 
 struct datagram {
 	struct ether_header ethernet;
-	struct iphdr ip;
+	uint8_t ip[IP_HEADER];
 	struct udphdr udp;
 	uint64_t number;
 } __attribute__((packed));
@@ -37,29 +36,20 @@ static int socket_open(struct sockaddr_in *own)
 	return fd;
 }
 
-static uint16_t checksum(const void *data, size_t len)
-{
-	const uint8_t *bytes = data;
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t) ~(sum + (sum >> 16)));
-}
-
 /* To the broadcast address, so that the interface's own need not be known. UDP does without a checksum. */
 static void datagram_make(
     struct datagram *d, struct in_addr from, const struct sockaddr_in *to, uint64_t number)
 {
-	struct iphdr ip = {.ihl = 5,
-	    .version = 4,
-	    .ttl = 64,
-	    .protocol = IPPROTO_UDP,
-	    .tot_len = htons(sizeof *d - sizeof d->ethernet),
-	    .saddr = from.s_addr,
-	    .daddr = to->sin_addr.s_addr};
+	uint8_t ip[IP_HEADER] = {[0] = 0x45, /* version 4, five words */
+	    [3] = sizeof *d - sizeof d->ethernet,
+	    [8] = 64, /* time to live */
+	    [9] = IPPROTO_UDP};
+	uint16_t sum;
 
+	memcpy(ip + 12, &from, sizeof from);
+	memcpy(ip + 16, &to->sin_addr, sizeof to->sin_addr);
+	sum = inet_checksum(ip, sizeof ip);
+	memcpy(ip + 10, &sum, sizeof sum);
 	*d = (struct datagram){
 	    .ethernet = {.ether_shost = {2, 0, 0, 0, 0, 1}, .ether_type = htons(ETHERTYPE_IP)},
 	    .udp = {.uh_sport = htons(9),
@@ -67,8 +57,7 @@ static void datagram_make(
 		.uh_ulen = htons(sizeof d->udp + sizeof d->number)},
 	    .number = number};
 	memset(d->ethernet.ether_dhost, 0xff, ETH_ALEN);
-	ip.check = checksum(&ip, sizeof ip);
-	d->ip = ip;
+	memcpy(d->ip, ip, sizeof ip);
 }
 
 static void give(struct loom_port *port, const struct loom_txring *tx, const struct datagram *d)

@@ -7,6 +7,7 @@
 #
 #   here, 10.9.1.1: loom0 ── loom1: bridge: loom2 ── loom3: there, 10.9.1.2
 set -eu
+# shellcheck source=examples/network.sh
 . "$(dirname "$0")/network.sh"
 
 enter 'ping nsenter' "$@"

@@ -4,6 +4,7 @@
 #
 #   run_host.sh BUILD-DIRECTORY PACKETS [KIND] (packet, or another kind of port on interfaces)
 set -eu
+# shellcheck source=examples/network.sh
 . "$(dirname "$0")/network.sh"
 
 enter 'ping' "$@"

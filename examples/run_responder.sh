@@ -11,6 +11,7 @@ set -eu
 port=netmap:loom1
 near=loom0 own=10.9.0.1 other=10.9.0.2
 
+# shellcheck source=examples/network.sh
 . "$(dirname "$0")/network.sh"
 
 respond() {

@@ -7,6 +7,7 @@
 #
 # No more PACKETS than the kernel queues (1,000) while a busy machine lets the receivers wait: none is lost then.
 set -eu
+# shellcheck source=examples/network.sh
 . "$(dirname "$0")/network.sh"
 
 enter '' "$@"

@@ -35,7 +35,7 @@ static int program_load(int map)
 		.dst_reg = BPF_REG_2,
 		.src_reg = BPF_REG_1,
 		.off = offsetof(struct xdp_md, rx_queue_index)},
-	    {.code = BPF_LD | BPF_DW | BPF_IMM,
+	    {.code = BPF_DW | BPF_IMM, /* and BPF_LD: both are 0 */
 		.dst_reg = BPF_REG_1,
 		.src_reg = BPF_PSEUDO_MAP_FD,
 		.imm = map},
