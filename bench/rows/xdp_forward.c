@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How many packets a second go from one veth pair to another through two xdp ports and loom_forward(), against a
- * bare libxdp loop with two sockets that share their memory? Neither touches a payload.
+ * How many packets a second go from one veth pair to another through two xdp ports and loom_forward(), against
+ * bare libxdp loops with two sockets that share their memory? Ours polls. None touches a payload.
  *
  *	xdp_forward ROW LEN native|generic
  *
@@ -32,45 +32,32 @@ struct ours {
 	struct loom_port *in, *out;
 	struct loom_rxring rx;
 	struct loom_txring tx;
-	bool spins;
 };
 
-static void ours_connect(struct ours *o, unsigned contender)
+static void ours_connect(struct ours *o)
 {
 	const struct flood_job any_mode = {.kind = job.kind, .len = job.len};
 
-	o->in = flood_port_open(&job, 1, pair_in(contender), 'R');
-	o->out = flood_port_open(&any_mode, 0, pair_out(contender), 'T');
+	o->in = flood_port_open(&job, 1, pair_in(0), 'R');
+	o->out = flood_port_open(&any_mode, 0, pair_out(0), 'T');
 	if (loom_rx(o->in, 0, &o->rx) < 0 || loom_tx(o->out, 0, &o->tx) < 0)
 		bench_die("%s", loom_error());
 	if (loom_forward_how(&o->rx, &o->tx) != LOOM_FORWARD_SWAP)
 		bench_die("the two ports have different memory: this would copy");
 }
 
-static struct ours *ours_open(unsigned side, unsigned contender, bool spins)
+static void *ours_open(const struct bench_row *row, unsigned side)
 {
 	struct ours *o = calloc(1, sizeof *o);
 
+	(void)row;
 	if (!o)
 		bench_die("out of memory");
-	o->spins = spins;
 	if (side == 0)
-		o->flood = flood_open(pair_in(contender), job.len);
+		o->flood = flood_open(pair_in(0), job.len);
 	else
-		ours_connect(o, contender);
+		ours_connect(o);
 	return o;
-}
-
-static void *ours_spinning_open(const struct bench_row *row, unsigned side)
-{
-	(void)row;
-	return ours_open(side, 0, true);
-}
-
-static void *ours_waiting_open(const struct bench_row *row, unsigned side)
-{
-	(void)row;
-	return ours_open(side, 3, false);
 }
 
 static unsigned ours_step(void *end)
@@ -78,8 +65,7 @@ static unsigned ours_step(void *end)
 	const struct ours *o = end;
 	unsigned n;
 
-	if (loom_rx_sync(&o->rx) < 0 ||
-	    (loom_rx_space(&o->rx) == 0 && loom_port_wait(o->in, LOOM_RX, FLOOD_POLL_MS) < 0))
+	if (loom_rx_sync(&o->rx) < 0)
 		bench_die("%s", loom_error());
 	n = loom_forward(&o->rx, &o->tx, BARE_RING);
 	if (loom_tx_sync(&o->tx) < 0)
@@ -206,10 +192,9 @@ int main(int argc, char **argv)
 	    .burst_ms = 60,
 	    .floors = 2,
 	    .job = &job,
-	    .contenders = {{"pktloom", ours_spinning_open, ours_burst, ours_close},
+	    .contenders = {{"pktloom", ours_open, ours_burst, ours_close},
 		{"libxdp, poll(2)", sleeping_open, hand_burst, hand_close},
-		{"libxdp, spinning", spinning_open, hand_burst, hand_close},
-		{"pktloom, loom_port_wait()", ours_waiting_open, ours_burst, ours_close}},
+		{"libxdp, spinning", spinning_open, hand_burst, hand_close}},
 	};
 
 	if (argc != 4)
@@ -219,6 +204,6 @@ int main(int argc, char **argv)
 	job.mode = argv[3];
 	native = bare_is_native(argv[3]);
 	bench_private_dir();
-	bare_make_pairs(8, native);
+	bare_make_pairs(6, native);
 	return bench_main(&row);
 }
