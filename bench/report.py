@@ -28,6 +28,18 @@ TARGETS = {
     "preload_pipe_mixed": 0.9,
     "packet_rx": 1.0,
     "packet_tx": 1.0,
+    "packet_rx_vs_dpdk": 1.0,
+    "packet_tx_vs_dpdk": 1.0,
+    "xdp_rx": 0.97,
+    "xdp_rx_1514": 0.97,
+    "xdp_rx_generic": 0.97,
+    "xdp_rx_generic_1514": 0.97,
+    "xdp_tx": 0.97,
+    "xdp_tx_1514": 0.97,
+    "xdp_forward": 0.97,
+    "xdp_forward_1514": 0.97,
+    "xdp_forward_generic": 0.97,
+    "xdp_forward_generic_1514": 0.97,
     "api_instructions": 1 / 1.05,
     "switch_60": 1.0,
     "switch_1514": 1.0,
@@ -102,7 +114,7 @@ def details(row):
     for i, one in enumerate(row["contenders"]):
         ratio = "the floor" if i == row["floor"] else spread(one["ratio"], 3)
         sent = one["lost"] + one["moved"]
-        lost = f"{one['lost']} of {sent}" if row["name"].startswith("packet") else ""
+        lost = f"{one['lost']} of {sent}" if row["name"].startswith(("packet", "xdp")) else ""
         lines.append(f"| {one['name']} | {spread(one['value'], 2)} | {ratio} | {lost} |")
     return lines
 

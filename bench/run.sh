@@ -28,6 +28,19 @@ switch_1514|inproc|switch_1514 switch 1514
 switch_fanin|switch_fanin|
 packet_rx|packet_rx|
 packet_tx|packet_tx|
+packet_rx_vs_dpdk|packet_vs_dpdk|packet_rx_vs_dpdk rx
+packet_tx_vs_dpdk|packet_vs_dpdk|packet_tx_vs_dpdk tx
+host_tcp|host_tcp|packet
+xdp_rx|xdp_rx|xdp_rx 60 native
+xdp_rx_1514|xdp_rx|xdp_rx_1514 1514 native
+xdp_rx_generic|xdp_rx|xdp_rx_generic 60 generic
+xdp_rx_generic_1514|xdp_rx|xdp_rx_generic_1514 1514 generic
+xdp_tx|xdp_tx|xdp_tx 60
+xdp_tx_1514|xdp_tx|xdp_tx_1514 1514
+xdp_forward|xdp_forward|xdp_forward 60 native
+xdp_forward_1514|xdp_forward|xdp_forward_1514 1514 native
+xdp_forward_generic|xdp_forward|xdp_forward_generic 60 generic
+xdp_forward_generic_1514|xdp_forward|xdp_forward_generic_1514 1514 generic
 pipe_vs_rte_ring|pipe_vs_rte_ring|
 pipe_vs_memif|pipe_vs_memif|'
 sweep_rounds=20

@@ -11,47 +11,13 @@ set -eu
 port=netmap:loom1
 near=loom0 own=10.9.0.1 other=10.9.0.2
 
-skip() {
-	echo "SKIP: $*"
-	exit 77
-}
-
-# Starts this script again where nobody else's interfaces are.
-enter() {
-	for tool in ping ip unshare; do
-		command -v "$tool" >/dev/null || skip "$tool is needed"
-	done
-	for how in --net '--user --map-root-user --net'; do
-		# shellcheck disable=SC2086 # words
-		if unshare $how true 2>/dev/null; then
-			RESPONDER_INSIDE=yes exec unshare $how sh "$0" "$@"
-		fi
-	done
-	skip 'this system allows neither root nor a user namespace a private network'
-}
-
-network() {
-	ip link add "$near" type veth peer name "${port#*:}"
-	for interface in "$near" "${port#*:}"; do
-		# Only for a quiet wire: the kernel's own neighbour discovery is no part of this.
-		echo 1 >"/proc/sys/net/ipv6/conf/$interface/disable_ipv6" 2>/dev/null || :
-		ip link set "$interface" up
-	done
-	ip addr add "$own/24" dev "$near"
-}
+# shellcheck source=examples/network.sh
+. "$(dirname "$0")/network.sh"
 
 respond() {
 	"$build/examples/responder" --ip "$other" --seconds 120 "$port" >"$log" &
 	responder=$!
-	tries=0
-	until grep -q '^answering' "$log"; do
-		tries=$((tries + 1))
-		if [ "$tries" -gt 100 ] || ! kill -0 "$responder" 2>/dev/null; then
-			echo 'the responder does not start'
-			exit 1
-		fi
-		sleep 0.1
-	done
+	until_says "$log" '^answering' "$responder"
 	cat "$log"
 }
 
@@ -80,8 +46,7 @@ result() {
 	"$build/tools/pktloom" info "$port"
 }
 
-[ -n "${RESPONDER_INSIDE-}" ] || enter "$@"
-unset RESPONDER_INSIDE
+enter ping "$@"
 build=$1 pings=${2:-20} flood=${3:-2000} file=${4:-/dev/null}
 sent=0 received=0 rate=0 held=yes responder='' pinger=''
 log=$(mktemp)
@@ -89,7 +54,8 @@ trap 'kill $pinger $responder 2>/dev/null || :; rm -f "$log" "$log.ping"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-network
+cable "$near" "${port#*:}"
+ip addr add "$own/24" dev "$near"
 respond
 echo "ping, $pings times"
 ask -c "$pings" -i 0.02

@@ -15,6 +15,7 @@
  * <pktloom/ring.h>   the data path: send, recv, reserve, commit, peek, release, forward, sync
  * <pktloom/batch.h>  the same for whole bursts, in registers: the fastest way
  * <pktloom/frame.h>  a borrowed view of one slot's buffer
+ * <pktloom/thread.h> a thread on a CPU of its own
  * <pktloom/error.h>  what went wrong, in words
  */
 #ifndef PKTLOOM_H
@@ -25,5 +26,6 @@
 #include <pktloom/frame.h>
 #include <pktloom/port.h>
 #include <pktloom/ring.h>
+#include <pktloom/thread.h>
 
 #endif

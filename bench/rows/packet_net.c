@@ -8,10 +8,12 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,7 +51,7 @@ static void leave(void)
 	write_file("/proc/self/gid_map", map);
 }
 
-static void run(const char *const argv[])
+void net_run(const char *const argv[])
 {
 	pid_t pid;
 	int status;
@@ -60,18 +62,20 @@ static void run(const char *const argv[])
 		bench_die("%s %s %s failed", argv[0], argv[1], argv[2]);
 }
 
-static void make_pair(unsigned pair)
+static void make_pair(unsigned pair, unsigned queues)
 {
-	char a[8], b[8];
+	char a[8], b[8], number[12];
 
 	net_name(a, 0, pair);
 	net_name(b, 1, pair);
-	run((const char *const[]){"ip", "link", "add", a, "type", "veth", "peer", "name", b, NULL});
-	run((const char *const[]){"ip", "link", "set", a, "up", NULL});
-	run((const char *const[]){"ip", "link", "set", b, "up", NULL});
+	snprintf(number, sizeof number, "%u", queues);
+	net_run((const char *const[]){"ip", "link", "add", a, "numtxqueues", number, "numrxqueues",
+	    "1", "type", "veth", "peer", "name", b, "numtxqueues", "1", "numrxqueues", "1", NULL});
+	net_run((const char *const[]){"ip", "link", "set", a, "up", NULL});
+	net_run((const char *const[]){"ip", "link", "set", b, "up", NULL});
 }
 
-void net_make_pairs(unsigned n)
+void net_make_pairs(unsigned n, unsigned queues)
 {
 	leave();
 	/* The host's view of /sys lists the host's interfaces. */
@@ -81,7 +85,72 @@ void net_make_pairs(unsigned n)
 	/* No router solicitations among the packets; there may be no IPv6 at all. */
 	write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
 	for (unsigned pair = 0; pair < n; pair++)
-		make_pair(pair);
+		make_pair(pair, queues);
+}
+
+/* A process that is in a namespace of its own, and does nothing. */
+static pid_t namespace_keep(int *fd)
+{
+	char path[32], byte;
+	int ready[2];
+	pid_t pid;
+
+	if (pipe(ready) != 0 || (pid = fork()) < 0)
+		bench_die("cannot fork: %s", strerror(errno));
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWNET) != 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		bench_skip("a second network namespace is needed");
+	close(ready[0]);
+	snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (*fd < 0)
+		bench_die("cannot open %s: %s", path, strerror(errno));
+	return pid;
+}
+
+static void address_set(unsigned side, unsigned pair)
+{
+	char name[8], address[32];
+
+	net_name(name, side, pair);
+	snprintf(address, sizeof address, "10.9.%u.%u/24", pair, side + 1);
+	net_run((const char *const[]){"ip", "addr", "add", address, "dev", name, NULL});
+	net_run((const char *const[]){"ip", "link", "set", name, "up", NULL});
+}
+
+int net_make_apart(unsigned n)
+{
+	int here, there;
+	pid_t keeper;
+
+	net_make_pairs(n, 1);
+	here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	keeper = namespace_keep(&there);
+	for (unsigned pair = 0; pair < n; pair++) {
+		char b[8], pid[12];
+
+		net_name(b, 1, pair);
+		snprintf(pid, sizeof pid, "%d", (int)keeper);
+		net_run((const char *const[]){"ip", "link", "set", b, "netns", pid, NULL});
+		address_set(0, pair);
+	}
+	if (here < 0 || setns(there, CLONE_NEWNET) != 0)
+		bench_die("cannot enter the other namespace: %s", strerror(errno));
+	for (unsigned pair = 0; pair < n; pair++)
+		address_set(1, pair);
+	if (setns(here, CLONE_NEWNET) != 0)
+		bench_die("cannot come back: %s", strerror(errno));
+	close(here);
+	kill(keeper, SIGKILL);
+	waitpid(keeper, NULL, 0);
+	return there;
 }
 
 int net_index(const char *name)

@@ -8,8 +8,28 @@
 
 #define NET_FRAME_MAX 1514u
 
-/** Leave for a fresh namespace and make pairs a0–b0, a1–b1, …; skips if that is not allowed here. */
-void net_make_pairs(unsigned n);
+/**
+ * Leave for a fresh namespace and make pairs a0–b0, a1–b1, …; skips if that is not allowed here.
+ *
+ * @param queues  from which the a's send; there is one of every other sort
+ */
+void net_make_pairs(unsigned n, unsigned queues);
+
+/**
+ * The same, but with the b's in a namespace of their own, and with an address at each end.
+ *
+ * @return a descriptor of that namespace, for setns(2)
+ */
+int net_make_apart(unsigned n);
+
+/** 10.9.PAIR.1 or .2, as a number. */
+static inline uint32_t net_address(unsigned side, unsigned pair)
+{
+	return 10u << 24 | 9u << 16 | pair << 8 | (side + 1);
+}
+
+/** Run a program, which has to succeed; argv ends with NULL. */
+void net_run(const char *const argv[]);
 
 /** "a0", "b1": side 0 or 1 of a pair. Writes at most 8 bytes. */
 static inline void net_name(char name[8], unsigned side, unsigned pair)

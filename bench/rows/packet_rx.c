@@ -20,163 +20,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <pktloom.h>
+#include "flood.h"
 
-#include "../bench.h"
-#include "packet_net.h"
+#define BLOCK  (128u << 10)
+#define BLOCKS 64u
 
-#define BATCH      256u
-#define BLOCK      (128u << 10)
-#define BLOCKS     64u
-#define POLL_MS    5
-#define QUIET_NS   20000000u /* after the sender's end: what has not come by then is lost */
-#define LOOK_BYTES 8u
-
-static uint32_t frame_len = 60;
-
-/* ---- the sender, the same for all ---- */
-
-struct sender {
-	int fd;
-	struct mmsghdr messages[BATCH];
-	struct iovec part;
-	uint8_t frame[NET_FRAME_MAX];
-};
-
-static struct sender *sender_open(unsigned pair)
-{
-	struct sender *s = calloc(1, sizeof *s);
-	char near[8];
-
-	if (!s)
-		bench_die("out of memory");
-	net_name(near, 0, pair);
-	net_frame(s->frame, frame_len);
-	s->fd = net_sender(near);
-	s->part = (struct iovec){s->frame, frame_len};
-	for (unsigned i = 0; i < BATCH; i++) {
-		s->messages[i].msg_hdr.msg_iov = &s->part;
-		s->messages[i].msg_hdr.msg_iovlen = 1;
-	}
-	return s;
-}
-
-static uint64_t sender_burst(struct sender *s, struct bench_turn *turn)
-{
-	uint64_t sent = 0;
-
-	while (!bench_over(turn)) {
-		int n = sendmmsg(s->fd, s->messages, BATCH, MSG_DONTWAIT);
-
-		if (n > 0)
-			sent += (unsigned)n;
-		else if (errno != ENOBUFS && errno != EAGAIN && errno != EINTR)
-			bench_die("sendmmsg: %s", strerror(errno));
-	}
-	bench_finish(turn, sent);
-	return sent;
-}
-
-static void sender_close(struct sender *s)
-{
-	close(s->fd);
-	free(s);
-}
-
-/* A receiver's burst: step() takes what is there, sleeps a little if nothing is, and says how many. */
-static uint64_t receive_all(struct bench_turn *turn, void *end, unsigned (*step)(void *end))
-{
-	uint64_t got = 0, total;
-
-	turn->end_ns = bench_now_ns();
-	for (;;) {
-		unsigned n = step(end);
-
-		got += n;
-		if (n)
-			turn->end_ns = bench_now_ns();
-		else if (bench_finished(turn, got) || (bench_finished(turn, UINT64_MAX) &&
-							  bench_now_ns() > turn->end_ns + QUIET_NS))
-			break;
-	}
-	total = turn->total;
-	turn->lost = total > got ? total - got : 0;
-	return got;
-}
-
-static inline void look(const uint8_t *data)
-{
-	uint64_t word;
-
-	memcpy(&word, data, LOOK_BYTES);
-	bench_use(word);
-}
-
-/* ---- ours ---- */
-
-struct ours {
-	struct sender *sender;
-	struct loom_port *port;
-	struct loom_rxring rx;
-};
-
-static void *ours_open(const struct bench_row *row, unsigned side)
-{
-	struct ours *o = calloc(1, sizeof *o);
-	char far[8], name[24];
-
-	(void)row;
-	if (!o)
-		bench_die("out of memory");
-	if (side == 0) {
-		o->sender = sender_open(0);
-		return o;
-	}
-	net_name(far, 1, 0);
-	snprintf(name, sizeof name, "packet:%s/R", far);
-	if (loom_open(name, NULL, &o->port) < 0 || loom_rx(o->port, 0, &o->rx) < 0)
-		bench_die("%s", loom_error());
-	return o;
-}
-
-static unsigned ours_step(void *end)
-{
-	struct ours *o = end;
-	struct loom_rxbatch batch;
-	struct loom_frame frame;
-	unsigned n = 0;
-
-	if (loom_rx_sync(&o->rx) < 0 ||
-	    (loom_rx_space(&o->rx) == 0 && loom_port_wait(o->port, LOOM_RX, POLL_MS) < 0))
-		bench_die("%s", loom_error());
-	batch = loom_rxbatch_begin(&o->rx);
-	for (; loom_rxbatch_next(&batch, &frame); n++)
-		look(frame.data);
-	loom_rxbatch_end(&batch);
-	return n;
-}
-
-static uint64_t ours_burst(void *end, unsigned side, struct bench_turn *turn)
-{
-	struct ours *o = end;
-
-	return side == 0 ? sender_burst(o->sender, turn) : receive_all(turn, o, ours_step);
-}
-
-static void ours_close(void *end)
-{
-	struct ours *o = end;
-
-	if (o->sender)
-		sender_close(o->sender);
-	loom_close(o->port);
-	free(o);
-}
+static struct flood_job job = {.kind = "packet", .len = 60};
 
 /* ---- mapped blocks ---- */
 
 struct mapped {
-	struct sender *sender;
+	struct flood *flood;
 	int fd;
 	bool sleeps;
 	uint8_t *blocks;
@@ -217,7 +71,7 @@ static void *mapped_open(unsigned side, unsigned pair, bool sleeps)
 	m->sleeps = sleeps;
 	m->fd = -1;
 	if (side == 0)
-		m->sender = sender_open(pair);
+		m->flood = flood_open(pair, job.len);
 	else
 		mapped_listen(m, pair);
 	return m;
@@ -247,7 +101,7 @@ static unsigned mapped_step(void *end)
 
 	if (!(__atomic_load_n(&block->hdr.bh1.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER)) {
 		if (m->sleeps)
-			poll(&ready, 1, POLL_MS);
+			poll(&ready, 1, FLOOD_POLL_MS);
 		else
 			bench_relax();
 		return 0;
@@ -257,7 +111,7 @@ static unsigned mapped_step(void *end)
 	for (unsigned i = 0; i < n; i++) {
 		const struct tpacket3_hdr *header = (const void *)packet;
 
-		look(packet + header->tp_mac);
+		flood_look(packet + header->tp_mac);
 		packet += header->tp_next_offset;
 	}
 	__atomic_store_n(&block->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
@@ -269,15 +123,14 @@ static uint64_t mapped_burst(void *end, unsigned side, struct bench_turn *turn)
 {
 	struct mapped *m = end;
 
-	return side == 0 ? sender_burst(m->sender, turn) : receive_all(turn, m, mapped_step);
+	return side == 0 ? flood_burst(m->flood, turn) : flood_receive(turn, m, mapped_step);
 }
 
 static void mapped_close(void *end)
 {
 	struct mapped *m = end;
 
-	if (m->sender)
-		sender_close(m->sender);
+	flood_close(m->flood);
 	if (m->fd >= 0)
 		close(m->fd);
 	free(m);
@@ -293,14 +146,15 @@ int main(int argc, char **argv)
 	    .rounds = 40,
 	    .burst_ms = 60,
 	    .floors = 2,
-	    .contenders = {{"pktloom", ours_open, ours_burst, ours_close},
+	    .job = &job,
+	    .contenders = {{"pktloom", port_rx_open, port_rx_burst, port_rx_close},
 		{"TPACKET_V3, poll(2)", sleeping_open, mapped_burst, mapped_close},
 		{"TPACKET_V3, spinning", spinning_open, mapped_burst, mapped_close}},
 	};
 
 	if (argc > 1)
-		frame_len = bench_number(argv[1], 14, NET_FRAME_MAX);
+		job.len = bench_number(argv[1], 14, NET_FRAME_MAX);
 	bench_private_dir();
-	net_make_pairs(3);
+	net_make_pairs(3, 1);
 	return bench_main(&row);
 }

@@ -16,121 +16,31 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <pktloom.h>
+#include "flood.h"
 
-#include "../bench.h"
-#include "packet_net.h"
-
-#define BATCH      256u
 #define RING_SLOTS 1024u
 #define RING_SLOT  2048u
-#define SETTLE_US  2000 /* until the last packets have come through the kernel */
 
-static uint32_t frame_len = 60;
+static struct flood_job job = {.kind = "packet", .len = 60};
 static uint8_t frame[NET_FRAME_MAX];
 
-/* What every contender needs: pair k belongs to contender k. */
-struct common {
-	char far[8];
-	int fd;
-	uint64_t before;
-};
-
-static void common_open(struct common *c, unsigned pair, bool socket_too)
+/* The near end of a pair; side 1 has nothing to do. */
+static int socket_open(unsigned pair, unsigned side)
 {
 	char near[8];
 
 	net_name(near, 0, pair);
-	net_name(c->far, 1, pair);
-	net_frame(frame, frame_len);
-	c->fd = socket_too ? net_sender(near) : -1;
-}
-
-/* A sender's burst: step() sends a batch and says how many packets it was rid of. */
-static uint64_t send_for(struct common *c, unsigned side, struct bench_turn *turn, void *end,
-    unsigned (*step)(void *end))
-{
-	uint64_t sent = 0, arrived;
-
-	if (side == 1)
-		return 0;
-	c->before = net_received(c->far);
-	while (!bench_over(turn))
-		sent += step(end);
-	turn->end_ns = bench_now_ns();
-	usleep(SETTLE_US);
-	arrived = net_received(c->far) - c->before;
-	turn->lost = sent > arrived ? sent - arrived : 0;
-	return sent;
-}
-
-/* ---- ours ---- */
-
-struct ours {
-	struct common common;
-	struct loom_port *port;
-	struct loom_txring tx;
-	uint64_t pending; /* filled, and not sent yet */
-};
-
-static void *ours_open(const struct bench_row *row, unsigned side)
-{
-	struct ours *o = calloc(1, sizeof *o);
-	char near[8], name[24];
-
-	(void)row;
-	if (!o)
-		bench_die("out of memory");
-	common_open(&o->common, 0, false);
-	if (side == 1)
-		return o;
-	net_name(near, 0, 0);
-	snprintf(name, sizeof name, "packet:%s/T", near);
-	if (loom_open(name, NULL, &o->port) < 0 || loom_tx(o->port, 0, &o->tx) < 0)
-		bench_die("%s", loom_error());
-	return o;
-}
-
-static unsigned ours_step(void *end)
-{
-	struct ours *o = end;
-	struct loom_txbatch batch = loom_txbatch_begin(&o->tx);
-	struct loom_frame slot;
-	unsigned space, n = 0;
-
-	for (; n < BATCH && loom_txbatch_next(&batch, &slot); n++) {
-		memcpy(slot.data, frame, frame_len);
-		loom_txbatch_put(&batch, frame_len, 0);
-	}
-	loom_txbatch_end(&batch);
-	space = loom_tx_space(&o->tx);
-	if (loom_tx_sync(&o->tx) < 0)
-		bench_die("%s", loom_error());
-	return loom_tx_space(&o->tx) - space;
-}
-
-static uint64_t ours_burst(void *end, unsigned side, struct bench_turn *turn)
-{
-	struct ours *o = end;
-
-	return send_for(&o->common, side, turn, o, ours_step);
-}
-
-static void ours_close(void *end)
-{
-	struct ours *o = end;
-
-	loom_close(o->port);
-	free(o);
+	net_frame(frame, job.len);
+	return side == 0 ? net_sender(near) : -1;
 }
 
 /* ---- sendmmsg ---- */
 
 struct mmsg {
-	struct common common;
-	struct mmsghdr messages[BATCH];
-	struct iovec parts[BATCH];
-	uint8_t buffers[BATCH][RING_SLOT];
+	int fd;
+	struct mmsghdr messages[FLOOD_BATCH];
+	struct iovec parts[FLOOD_BATCH];
+	uint8_t buffers[FLOOD_BATCH][RING_SLOT];
 };
 
 static void *mmsg_open(const struct bench_row *row, unsigned side)
@@ -140,9 +50,9 @@ static void *mmsg_open(const struct bench_row *row, unsigned side)
 	(void)row;
 	if (!m)
 		bench_die("out of memory");
-	common_open(&m->common, 1, side == 0);
-	for (unsigned i = 0; i < BATCH; i++) {
-		m->parts[i] = (struct iovec){m->buffers[i], frame_len};
+	m->fd = socket_open(1, side);
+	for (unsigned i = 0; i < FLOOD_BATCH; i++) {
+		m->parts[i] = (struct iovec){m->buffers[i], job.len};
 		m->messages[i].msg_hdr.msg_iov = &m->parts[i];
 		m->messages[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -154,10 +64,10 @@ static unsigned mmsg_step(void *end)
 	struct mmsg *m = end;
 	unsigned done = 0;
 
-	for (unsigned i = 0; i < BATCH; i++)
-		memcpy(m->buffers[i], frame, frame_len);
-	while (done < BATCH) {
-		int sent = sendmmsg(m->common.fd, m->messages + done, BATCH - done, MSG_DONTWAIT);
+	for (unsigned i = 0; i < FLOOD_BATCH; i++)
+		memcpy(m->buffers[i], frame, job.len);
+	while (done < FLOOD_BATCH) {
+		int sent = sendmmsg(m->fd, m->messages + done, FLOOD_BATCH - done, MSG_DONTWAIT);
 
 		if (sent > 0)
 			done += (unsigned)sent;
@@ -171,15 +81,15 @@ static uint64_t mmsg_burst(void *end, unsigned side, struct bench_turn *turn)
 {
 	struct mmsg *m = end;
 
-	return send_for(&m->common, side, turn, m, mmsg_step);
+	return flood_send(1, side, turn, m, mmsg_step);
 }
 
 static void mmsg_close(void *end)
 {
 	struct mmsg *m = end;
 
-	if (m->common.fd >= 0)
-		close(m->common.fd);
+	if (m->fd >= 0)
+		close(m->fd);
 	free(m);
 }
 
@@ -189,7 +99,7 @@ static void mmsg_close(void *end)
 static const size_t mapped_header = (sizeof(struct tpacket2_hdr) + 15) / 16 * 16;
 
 struct mapped {
-	struct common common;
+	int fd;
 	uint8_t *ring;
 	unsigned next;
 };
@@ -206,14 +116,14 @@ static void *mapped_open(const struct bench_row *row, unsigned side)
 	(void)row;
 	if (!m)
 		bench_die("out of memory");
-	common_open(&m->common, 2, side == 0);
+	m->fd = socket_open(2, side);
 	if (side == 1)
 		return m;
-	if (setsockopt(m->common.fd, SOL_PACKET, PACKET_VERSION, &version, sizeof version) != 0 ||
-	    setsockopt(m->common.fd, SOL_PACKET, PACKET_TX_RING, &ring, sizeof ring) != 0)
+	if (setsockopt(m->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof version) != 0 ||
+	    setsockopt(m->fd, SOL_PACKET, PACKET_TX_RING, &ring, sizeof ring) != 0)
 		bench_die("no TX ring: %s", strerror(errno));
 	m->ring = mmap(NULL, (size_t)RING_SLOTS * RING_SLOT, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_POPULATE, m->common.fd, 0);
+	    MAP_SHARED | MAP_POPULATE, m->fd, 0);
 	if (m->ring == MAP_FAILED)
 		bench_die("cannot map a TX ring: %s", strerror(errno));
 	return m;
@@ -224,18 +134,18 @@ static unsigned mapped_step(void *end)
 	struct mapped *m = end;
 	unsigned n = 0;
 
-	for (; n < BATCH; n++) {
+	for (; n < FLOOD_BATCH; n++) {
 		uint8_t *slot = m->ring + (size_t)m->next * RING_SLOT;
 		struct tpacket2_hdr *header = (struct tpacket2_hdr *)(void *)slot;
 
 		if (__atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE) != TP_STATUS_AVAILABLE)
 			break;
-		memcpy(slot + mapped_header, frame, frame_len);
-		header->tp_len = frame_len;
+		memcpy(slot + mapped_header, frame, job.len);
+		header->tp_len = job.len;
 		__atomic_store_n(&header->tp_status, TP_STATUS_SEND_REQUEST, __ATOMIC_RELEASE);
 		m->next = (m->next + 1) % RING_SLOTS;
 	}
-	if (send(m->common.fd, NULL, 0, MSG_DONTWAIT) < 0 && errno != ENOBUFS && errno != EAGAIN)
+	if (send(m->fd, NULL, 0, MSG_DONTWAIT) < 0 && errno != ENOBUFS && errno != EAGAIN)
 		bench_die("send: %s", strerror(errno));
 	return n;
 }
@@ -244,15 +154,15 @@ static uint64_t mapped_burst(void *end, unsigned side, struct bench_turn *turn)
 {
 	struct mapped *m = end;
 
-	return send_for(&m->common, side, turn, m, mapped_step);
+	return flood_send(2, side, turn, m, mapped_step);
 }
 
 static void mapped_close(void *end)
 {
 	struct mapped *m = end;
 
-	if (m->common.fd >= 0)
-		close(m->common.fd);
+	if (m->fd >= 0)
+		close(m->fd);
 	free(m);
 }
 
@@ -266,14 +176,15 @@ int main(int argc, char **argv)
 	    .rounds = 40,
 	    .burst_ms = 60,
 	    .floors = 2,
-	    .contenders = {{"pktloom", ours_open, ours_burst, ours_close},
+	    .job = &job,
+	    .contenders = {{"pktloom", port_tx_open, port_tx_burst, port_tx_close},
 		{"sendmmsg, no qdisc", mmsg_open, mmsg_burst, mmsg_close},
 		{"TX ring, no qdisc", mapped_open, mapped_burst, mapped_close}},
 	};
 
 	if (argc > 1)
-		frame_len = bench_number(argv[1], 14, NET_FRAME_MAX);
+		job.len = bench_number(argv[1], 14, NET_FRAME_MAX);
 	bench_private_dir();
-	net_make_pairs(3);
+	net_make_pairs(3, 1);
 	return bench_main(&row);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,6 +28,36 @@ void os_thread_unpin(pthread_t thread)
 	for (size_t i = 0; i < CPU_SETSIZE; i++)
 		CPU_SET(i, &set);
 	pthread_setaffinity_np(thread, sizeof set, &set);
+}
+
+/* The end of the run of members that begins at `first`. */
+static size_t run_end(const cpu_set_t *set, size_t first)
+{
+	while (first < CPU_SETSIZE && CPU_ISSET(first, set))
+		first++;
+	return first;
+}
+
+void os_thread_processors(char *text, size_t size)
+{
+	cpu_set_t set;
+	size_t used = 0;
+
+	snprintf(text, size, "?");
+	if (sched_getaffinity(getpid(), sizeof set, &set) != 0)
+		return;
+	for (size_t at = 0, end; at < CPU_SETSIZE && used < size; at = end + 1) {
+		char range[24] = "";
+		int more;
+
+		end = run_end(&set, at);
+		if (end == at)
+			continue;
+		if (end > at + 1)
+			snprintf(range, sizeof range, "-%zu", end - 1);
+		more = snprintf(text + used, size - used, "%s%zu%s", used ? "," : "", at, range);
+		used += more > 0 ? (size_t)more : 0;
+	}
 }
 
 uint32_t os_thread_number(void)

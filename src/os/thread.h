@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** Let a thread run on one processor only; -EINVAL there is no such processor. */
@@ -12,6 +13,9 @@ int os_thread_pin(pthread_t thread, unsigned processor);
 
 /** Let it run anywhere again. */
 void os_thread_unpin(pthread_t thread);
+
+/** The processors that this process's first thread may run on, as "0-3,8"; "?" where that is unknown. */
+void os_thread_processors(char *text, size_t size);
 
 /** The system's number of the calling thread: of no other one that lives. */
 uint32_t os_thread_number(void);
