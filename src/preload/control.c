@@ -8,12 +8,22 @@
 #include "real.h"
 #include "request.h"
 #include "table.h"
+#include "user.h"
 
 /* What the kernel answers for every descriptor before it asks a device. */
 static bool is_generic(unsigned long command)
 {
 	return command == FIOCLEX || command == FIONCLEX || command == FIONBIO ||
 	       command == FIOASYNC;
+}
+
+/* What it is for, a switch's function that another kernel module brings along, no switch here has. */
+static int config_control(uint64_t address)
+{
+	struct nm_ifreq request;
+	int err = address ? user_read(&request, address, sizeof request) : 0;
+
+	return err ? err : -EINVAL;
 }
 
 static int device_ioctl(struct handle *handle, unsigned long command, void *argument)
@@ -27,6 +37,8 @@ static int device_ioctl(struct handle *handle, unsigned long command, void *argu
 		return legacy_control(handle, true, address);
 	case NIOCGINFO:
 		return legacy_control(handle, false, address);
+	case NIOCCONFIG:
+		return config_control(address);
 	default:
 		return -EOPNOTSUPP;
 	}

@@ -259,10 +259,14 @@ static int request_check(const struct nmreq_register *reg, const struct device_o
 	return 0;
 }
 
-/* NR_ZCOPY_MON by itself says how to monitor, but not what: the module ignores it. */
-static bool is_monitor(const struct nmreq_register *reg)
+/* NR_ZCOPY_MON by itself is a monitor of both directions, as in the module; the reply says so. */
+static bool is_monitor(struct nmreq_register *reg)
 {
-	return reg->nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX);
+	const uint64_t directions = NR_MONITOR_TX | NR_MONITOR_RX;
+
+	if ((reg->nr_flags & (NR_ZCOPY_MON | directions)) == NR_ZCOPY_MON)
+		reg->nr_flags |= directions;
+	return reg->nr_flags & directions;
 }
 
 /* The slots that a monitor's request leaves open are the watched port's. */
@@ -291,7 +295,7 @@ static int region_get(
 }
 
 /* The port, in the region that was asked for: one that is open must be there already. */
-static int port_get(struct port_request *request, const struct nmreq_register *reg,
+static int port_get(struct port_request *request, struct nmreq_register *reg,
     struct nmreq_opt_extmem *extmem, struct soft *soft, struct port **out)
 {
 	int err;

@@ -191,6 +191,21 @@ struct port *registry_find(const char *name, const char *directory)
 	return port;
 }
 
+/*
+ * A persistent port that is attached to a switch has two names, "p" and "valeS:p". It is listed by the
+ * second, by which other processes look for it, too; `name` has room for that.
+ */
+static struct port_request as_listed(
+    const struct port_request *wanted, char name[NETMAP_REQ_IFNAMSIZ])
+{
+	struct port_request request = *wanted;
+
+	if (!strpbrk(wanted->name, ":{}") &&
+	    switch_kept_attached(wanted->directory, wanted->name, name, NETMAP_REQ_IFNAMSIZ))
+		request.name = name;
+	return request;
+}
+
 /* A pipe{name} is not shared by name: each open takes the end that is free. */
 static bool shareable(const char *name)
 {
@@ -206,10 +221,12 @@ static void enlist(struct port *port)
 }
 
 int registry_get(
-    const struct port_request *request, char *tried, size_t tried_size, struct port **out)
+    const struct port_request *wanted, char *tried, size_t tried_size, struct port **out)
 {
-	struct port *port = shareable(request->name) || request->any_end
-				? registry_find(request->name, request->directory)
+	char name[NETMAP_REQ_IFNAMSIZ];
+	struct port_request request = as_listed(wanted, name);
+	struct port *port = shareable(request.name) || request.any_end
+				? registry_find(request.name, request.directory)
 				: NULL;
 	int err;
 
@@ -218,10 +235,10 @@ int registry_get(
 		*out = port;
 		return 0;
 	}
-	if (request->directory && strlen(request->directory) >= sizeof port->directory)
+	if (request.directory && strlen(request.directory) >= sizeof port->directory)
 		return error_set(-ENAMETOOLONG, "the directory's name has more than %zu bytes: %s",
-		    sizeof port->directory - 1, request->directory);
-	err = open_by_name(request, tried, tried_size, out);
+		    sizeof port->directory - 1, request.directory);
+	err = open_by_name(&request, tried, tried_size, out);
 	if (!err)
 		enlist(*out);
 	return err;
@@ -239,11 +256,12 @@ int registry_open(
 
 int registry_monitor(const struct port_request *wanted, struct port **out)
 {
-	struct port_request request = *wanted;
+	char name[NETMAP_REQ_IFNAMSIZ];
+	struct port_request request = as_listed(wanted, name);
 	int err;
 
 	request.watched = registry_find(
-	    wanted->name, wanted->directory); /* if there is none: another process may have it */
+	    request.name, request.directory); /* if there is none: another process may have it */
 	err = port_open(&port_kind_monitor, &request, out);
 	if (err)
 		return err;
@@ -252,12 +270,14 @@ int registry_monitor(const struct port_request *wanted, struct port **out)
 	return 0;
 }
 
-bool registry_has(const struct port_request *request)
+bool registry_has(const struct port_request *wanted)
 {
+	char name[NETMAP_REQ_IFNAMSIZ];
+	struct port_request request = as_listed(wanted, name);
 	bool has;
 
 	registry_lock();
-	has = registry_find(request->name, request->directory) != NULL;
+	has = registry_find(request.name, request.directory) != NULL;
 	registry_unlock();
 	return has;
 }

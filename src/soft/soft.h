@@ -82,7 +82,7 @@ void registry_unlock(void);
 
 /** The port of that name, opened if need be, with one more reference. */
 int registry_get(
-    const struct port_request *request, char *tried, size_t tried_size, struct port **out);
+    const struct port_request *wanted, char *tried, size_t tried_size, struct port **out);
 void registry_put(struct port *port);
 
 /** A new monitor, with wanted.monitor_flags, of the port of that name, which is open here or elsewhere. */
@@ -100,6 +100,6 @@ void registry_adopt(struct port *port);
 const struct port_kind *registry_kind(const char *name);
 
 /** Whether a port of that name is open in this process. Takes the lock itself. */
-bool registry_has(const struct port_request *request);
+bool registry_has(const struct port_request *wanted);
 
 #endif

@@ -150,15 +150,19 @@ static void a_port_that_is_not_open_cannot_be_watched(void **state)
 	assert_int_equal(scratch_files(), 0);
 }
 
-static void zero_copy_alone_is_no_monitor(void **state)
+static void zero_copy_alone_watches_both_directions(void **state)
 {
-	struct loom_port *port;
+	struct loom_port *port, *monitor;
 	struct loom_info info;
 
 	(void)state;
-	assert_ok(loom_open("null:n/z", NULL, &port));
-	assert_ok(loom_port_info(port, &info));
-	assert_string_equal(info.kind, "null");
+	assert_refused(loom_open("null:n/z", NULL, &monitor), -EINVAL, "not open");
+	assert_ok(loom_open("null:n", NULL, &port));
+	assert_ok(loom_open("null:n/z", NULL, &monitor));
+	assert_ok(loom_port_info(monitor, &info));
+	assert_string_equal(info.kind, "monitor");
+	assert_string_equal(loom_port_netmap_if(monitor)->ni_name, "null:n/zrt#0");
+	loom_close(monitor);
 	loom_close(port);
 }
 
@@ -333,7 +337,7 @@ int main(void)
 	const struct CMUnitTest once[] = {
 	    cmocka_unit_test(names_are_netmaps),
 	    cmocka_unit_test(a_port_that_is_not_open_cannot_be_watched),
-	    cmocka_unit_test(zero_copy_alone_is_no_monitor),
+	    cmocka_unit_test(zero_copy_alone_watches_both_directions),
 	    cmocka_unit_test(rings_are_chosen_by_mode),
 	    cmocka_unit_test(host_rings_are_watched_too),
 	    cmocka_unit_test(a_monitor_can_be_watched),

@@ -542,7 +542,7 @@ static const struct call_row calls[] = {
 	{"read",            call_read,         EINVAL, EINVAL},
 	{"write",           call_write,        EINVAL, EINVAL},
 	{"poll",            call_poll,         POLLERR, POLLOUT},
-	{"NIOCCONFIG",      call_config,       EOPNOTSUPP, EOPNOTSUPP},
+	{"NIOCCONFIG",      call_config,       EINVAL, EINVAL},
 	{"unknown ioctl",   call_unknown,      EOPNOTSUPP, EOPNOTSUPP},
 	{"foreign ioctl",   call_foreign,      EOPNOTSUPP, EOPNOTSUPP},
 };

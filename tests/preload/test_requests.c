@@ -212,8 +212,19 @@ static void test_unknown_ioctls_are_EOPNOTSUPP(void **state)
 	(void)state;
 	assert_errno(ioctl(fd, _IO('i', 199), 0), EOPNOTSUPP);
 	assert_errno(ioctl(fd, _IOWR('z', 1, int), 16), EOPNOTSUPP);
-	assert_errno(ioctl(fd, NIOCCONFIG, 16), EOPNOTSUPP);
 	assert_int_equal(ioctl(fd, FIOCLEX), 0);
+	close(fd);
+}
+
+static void test_no_switch_has_a_function_to_configure(void **state)
+{
+	int fd = netmap_open();
+	struct nm_ifreq request = {.nifr_name = "vale0:a"};
+
+	(void)state;
+	assert_errno(ioctl(fd, NIOCCONFIG, NULL), EINVAL);
+	assert_errno(ioctl(fd, NIOCCONFIG, 16), EFAULT);
+	assert_errno(ioctl(fd, NIOCCONFIG, &request), EINVAL);
 	close(fd);
 }
 
@@ -387,6 +398,7 @@ int main(void)
 	    cmocka_unit_test(test_no_number_opens_a_back_door),
 	    cmocka_unit_test(test_answers_are_written_on_success_only),
 	    cmocka_unit_test(test_unknown_ioctls_are_EOPNOTSUPP),
+	    cmocka_unit_test(test_no_switch_has_a_function_to_configure),
 	    cmocka_unit_test(test_legacy_pipes_are_a_mode_and_a_number),
 	    cmocka_unit_test(test_legacy_ringid_bits_choose_a_mode),
 	    cmocka_unit_test(test_legacy_info_is_about_a_name),

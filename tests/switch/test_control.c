@@ -232,6 +232,38 @@ static void attached_port_keeps_its_place(void **state)
 	assert_int_equal(scratch_files(), 0);
 }
 
+/* netmap's own tests open vale0:v0 and watch it as v0. */
+static void attached_port_has_two_names(void **state)
+{
+	static const char *const pairs[][2] = {{"vale0:tap9", "tap9"}, {"tap9", "vale0:tap9"}};
+	struct nmreq_vale_newif newif = {0};
+	struct loom_port *first, *second, *monitor;
+	uint32_t number = 0;
+
+	(void)state;
+	scratch_directory();
+	assert_ok(switch_kept_create(NULL, "tap9", &newif));
+	assert_ok(switch_kept_attach(NULL, "vale0:tap9", &number));
+	for (unsigned i = 0; i < 2; i++) {
+		struct loom_txring tx, same;
+
+		assert_ok(loom_open(pairs[i][0], NULL, &first));
+		assert_ok(loom_open(pairs[i][1], NULL, &second));
+		assert_ok(loom_tx(first, 0, &tx));
+		assert_ok(loom_tx(second, 0, &same));
+		assert_ptr_equal(same.ring, tx.ring);
+		assert_ok(loom_open("tap9/r", NULL, &monitor));
+		loom_close(monitor);
+		loom_close(second);
+		assert_ok(loom_open("vale0:tap9/r", NULL, &monitor));
+		loom_close(monitor);
+		loom_close(first);
+	}
+	assert_ok(switch_kept_detach(NULL, "vale0:tap9", &number));
+	assert_ok(switch_kept_remove(NULL, "tap9"));
+	assert_int_equal(scratch_files(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +274,7 @@ int main(void)
 	    cmocka_unit_test(persistent_port_lives_until_it_is_removed),
 	    cmocka_unit_test(names_of_persistent_ports_are_checked),
 	    cmocka_unit_test(attached_port_keeps_its_place),
+	    cmocka_unit_test(attached_port_has_two_names),
 	};
 
 	return cmocka_run_group_tests_name("switch control", tests, NULL, NULL);

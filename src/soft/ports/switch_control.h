@@ -41,6 +41,9 @@ int switch_kept_remove(const char *directory, const char *name);
 /** Whether a plain name is that of a persistent port: the kind "switch" then opens it. */
 bool switch_kept_exists(const char *directory, const char *name);
 
+/** Whether it is attached; its name is then that of a switch's port, too: "valeS:name", in out. */
+bool switch_kept_attached(const char *directory, const char *name, char *out, size_t size);
+
 /**
  * VALE_ATTACH and VALE_DETACH of a persistent port p, as "valeS:p". Attached, its place and name are
  * reserved whether it is open or not.

@@ -164,6 +164,23 @@ bool switch_kept_exists(const char *directory, const char *name)
 	return share_exists(directory, kept_key(name).text);
 }
 
+bool switch_kept_attached(const char *directory, const char *name, char *out, size_t size)
+{
+	struct share share;
+	struct kept kept;
+	bool attached;
+
+	if (!switch_kept_exists(directory, name) ||
+	    share_open_existing(&share, directory, kept_key(name).text) != 0)
+		return false;
+	attached = kept_read(&share, &kept) == 0 && kept.attached[0];
+	share_ready(&share);
+	share_close(&share);
+	if (attached)
+		snprintf(out, size, "%s:%s", kept.attached, name);
+	return attached;
+}
+
 /* ---- attaching ---- */
 
 /* A switch object that has kept ports is itself kept. */
