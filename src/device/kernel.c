@@ -124,12 +124,13 @@ static bool in_order(const struct kernel_ring *ring, uint32_t head, uint32_t cur
 
 /*
  * loom_port_fd() is waited on for reading alone, and says nothing of room that is there all the time: only
- * while a TX ring has none, room makes it readable, too.
+ * while a TX ring has none beyond its cur, room makes it readable, too.
  */
 static void watch_room(struct kernel_ring *ring)
 {
 	struct kernel *kernel = ring->kernel;
-	bool full = ring->tx && ring->head == ring->tail;
+	const struct netmap_ring *user = ring->common.ring;
+	bool full = ring->tx && user->cur == user->tail;
 
 	if (kernel->pollset < 0 || ring->full == full)
 		return;
