@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sends back what comes, in a libuv loop: on the port that is named, until a signal; or, without a name, to a
- * client that it runs itself in a thread.
+ * Sends back what comes, in a libuv loop: on the port that is named, until a signal; or, without a
+ * name, to a client that it runs itself in a thread.
  *
- * The echo has a few requests only. When all of them wait for room, it takes no more packets, which stay in the ring and hold
- * up the sender; a finished request makes it go on.
+ * The echo has a few requests only. When all of them wait for room, it takes no more packets, which
+ * stay in the ring and hold up the sender; a finished request makes it go on.
  */
 #include <err.h>
 #include <pthread.h>

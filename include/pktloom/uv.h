@@ -14,16 +14,17 @@
  *	loom_uv_send(&request, &uv, 0, "hello", 5, sent);
  *	uv_run(loop, UV_RUN_DEFAULT);
  *
- * What moves packets is the loop: the library syncs a port's rings when its descriptor is readable, and
- * before the loop sleeps what was sent in this turn of it. No callback is ever called from inside a
- * function of this header.
+ * What moves packets is the loop: the library syncs a port's rings when its descriptor is readable,
+ * and before the loop sleeps what was sent in this turn of it. No callback is ever called from
+ * inside a function of this header.
  *
- * Rings:   all that the port is bound to, under their indexes for loom_tx() and loom_rx(). To give a
- *          loop some of a port's rings, open those (loom_port_open_ring(), "eth0-3") and init with them.
- * Threads: the loop's. Meanwhile the rings are the library's: their handles and loom_port_wait() are not to
- *          be used beside it, except by callbacks on the ring that they are called for.
- * Errors:  0 or one of libuv's codes, which are negative errnos; loom_error() has the words where the
- *          core library refused something.
+ * Rings:   all that the port is bound to, under their indexes for loom_tx() and loom_rx(). To give
+ *          a loop some of a port's rings, open those (loom_port_open_ring(), "eth0-3") and init
+ *          with them.
+ * Threads: the loop's. Meanwhile the rings are the library's: their handles and loom_port_wait()
+ *          are not to be used beside it, except by callbacks on the ring that they are called for.
+ * Errors:  0 or one of libuv's codes, which are negative errnos; loom_error() has the words where
+ *          the core library refused something.
  */
 #ifndef PKTLOOM_UV_H
 #define PKTLOOM_UV_H
@@ -48,14 +49,14 @@ struct loom_uv_tx;
 /**
  * Packets came: n borrowed frames of one ring, in order.
  *
- * A batch ends with a packet's last frame, so that a chain (NS_MOREFRAG) can be taken whole. Exceptions
- * are chains without an end: damaged ones, and those of more than 256 frames.
+ * A batch ends with a packet's last frame, so that a chain (NS_MOREFRAG) can be taken whole.
+ * Exceptions are chains without an end: damaged ones, and those of more than 256 frames.
  *
  * Ownership: frames are valid during the call.
  * @param n  > 0; or a libuv error: frames is NULL, receiving has stopped
- * @return how many frames were taken. The others are offered again, in the loop's next turn; if none was
- *         taken, when more have come or loom_uv_recv_start() is called again. A ring that is full of what nobody
- *         takes gets no more.
+ * @return how many frames were taken. The others are offered again, in the loop's next turn; if
+ *         none was taken, when more have come or loom_uv_recv_start() is called again. A ring that
+ *         is full of what nobody takes gets no more.
  */
 typedef int (*loom_uv_recv_cb)(
     struct loom_uv *uv, unsigned ring, const struct loom_frame *frames, int n);
@@ -127,32 +128,34 @@ struct loom_uv {
  * Put an open port on a loop. Nothing is received yet.
  *
  * Ownership: the port remains the program's, to be closed after the close callback.
- * @return 0; UV_EEXIST it is on this loop already; UV_EBUSY a ring of it is opened by itself; UV_EMFILE,
- *         UV_ENFILE, UV_ENOMEM
+ * @return 0; UV_EEXIST it is on this loop already; UV_EBUSY a ring of it is opened by itself;
+ *         UV_EMFILE, UV_ENFILE, UV_ENOMEM
  */
 int loom_uv_init(uv_loop_t *loop, struct loom_uv *uv, struct loom_port *port);
 
 /**
- * Call back with packets from the loop's next turn on; again: with another callback, or to be offered what was not
- * taken. While receiving, the handle is active.
+ * Call back with packets from the loop's next turn on; again: with another callback, or to be
+ * offered what was not taken. While receiving, the handle is active.
  *
  * @return 0; UV_EINVAL no callback; UV_ECANCELED the handle is closing
  */
 int loom_uv_recv_start(struct loom_uv *uv, loom_uv_recv_cb cb);
 
-/** Leave packets in the rings from now on. Also from inside the callback; also when not receiving. */
+/**
+ * Leave packets in the rings from now on. Also from inside the callback; also when not receiving.
+ */
 void loom_uv_recv_stop(struct loom_uv *uv);
 
 /**
- * Send one packet. It leaves at the end of this turn of the loop, or with loom_uv_flush(); requests for which
- * the ring has no room wait for it, in order. Several requests of a turn share a sync.
+ * Send one packet. It leaves at the end of this turn of the loop, or with loom_uv_flush(); requests
+ * for which the ring has no room wait for it, in order. Several requests of a turn share a sync.
  *
  * Ownership: *req and the packet's bytes until the callback, which the loop calls later.
  * @param ring    as for loom_tx()
  * @param packet  len bytes; larger than a buffer: becomes a chain
  * @param cb      may be NULL; *req is then free when a later request of the ring is finished
- * @return 0; UV_EINVAL no such ring; UV_EMSGSIZE it never fits; UV_ECANCELED the handle is closing. Without 0
- *         there is no callback
+ * @return 0; UV_EINVAL no such ring; UV_EMSGSIZE it never fits; UV_ECANCELED the handle is closing.
+ *         Without 0 there is no callback
  */
 int loom_uv_send(struct loom_uv_send_req *req, struct loom_uv *uv, unsigned ring,
     const void *packet, size_t len, loom_uv_send_cb cb);
@@ -161,8 +164,9 @@ int loom_uv_send(struct loom_uv_send_req *req, struct loom_uv *uv, unsigned ring
 unsigned loom_uv_send_waiting(const struct loom_uv *uv);
 
 /**
- * Call back whenever a TX ring has room and no request waits for it: the fastest way to send. Again: with
- * another callback, or after it had nothing to send. Active while there is a ring to fill.
+ * Call back whenever a TX ring has room and no request waits for it: the fastest way to send.
+ * Once more: with another callback, or after it had nothing to send. Active while there is a ring to
+ * fill.
  *
  * @return 0; UV_EINVAL no callback; UV_ECANCELED the handle is closing
  */
@@ -172,13 +176,14 @@ void loom_uv_fill_stop(struct loom_uv *uv);
 /**
  * Give the device what was sent, now. The requests' callbacks come from the loop as ever.
  *
- * @return 0; UV_ECANCELED the handle is closing; why a sync failed (the requests' callbacks are told, too)
+ * @return 0; UV_ECANCELED the handle is closing; why a sync failed (the requests' callbacks are
+ *         told, too)
  */
 int loom_uv_flush(struct loom_uv *uv);
 
 /**
- * Take the port off the loop. What was sent and found room leaves; requests that wait are canceled. Their
- * callbacks come first, in order, then this one; no other callback comes any more.
+ * Take the port off the loop. What was sent and found room leaves; requests that wait are canceled.
+ * Their callbacks come first, in order, then this one; no other callback comes any more.
  *
  * @param cb  may be NULL; in it, or later, *uv and the port may go
  * @return 0; UV_EALREADY it is closing: cb will not be called

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the parts of the libuv adaptor share. It stands above the public interface and knows nothing of devices.
+ * What the parts of the libuv adaptor share. It stands above the public interface and knows nothing
+ * of devices.
  *
  *   poll (readable)  ┐
  *   idle (again)     ├─► turn: RX rings, TX rings, requests that are finished ─► settle
  *   timer (muted)    ┘
  *
- * Why a poll handle alone is not enough: the port's descriptor speaks of rings whose last sync left them with
- * nothing to do (<pktloom/port.h>). So a turn ends, for each ring, in one of two ways: the last sync left it with
- * nothing, and the descriptor will speak; or something is left (packets beyond a turn's share, those that were there
- * when receiving began, requests made outside a turn), of which nobody will speak: then more_rx, more_tx
- * or a finished request runs the idle handle, with which libuv does not sleep. A prepare handle would not do: one started by another
- * prepare callback does not run before that sleep.
+ * Why a poll handle alone is not enough: the port's descriptor speaks of rings whose last sync left
+ * them with nothing to do (<pktloom/port.h>). So a turn ends, for each ring, in one of two ways:
+ * the last sync left it with nothing, and the descriptor will speak; or something is left (packets
+ * beyond a turn's share, those that were there when receiving began, requests made outside a turn),
+ * of which nobody will speak: then more_rx, more_tx or a finished request runs the idle handle,
+ * with which libuv does not sleep. A prepare handle would not do: one started by another prepare
+ * callback does not run before that sleep.
  *
- * Work that cannot go on with what the ring has (a chain that needs more room, frames that nobody took) is put
- * behind the ring's cur: netmap's own way of saying "wake me for what comes after this".
+ * Work that cannot go on with what the ring has (a chain that needs more room, frames that nobody
+ * took) is put behind the ring's cur: netmap's own way of saying "wake me for what comes after
+ * this".
  *
- * While packets move, rings are hot: looked at in each turn of the loop, and not armed, so that the peer makes no
- * system call to wake who is awake. A sync arms a ring that it leaves with nothing to do; so a hot RX ring keeps one
- * slot back that was taken already, and a hot TX ring that is filled one that is free. When nothing moved for
- * some turns, the last of them gives that up, and so arms.
+ * While packets move, rings are hot: looked at in each turn of the loop, and not armed, so that the
+ * peer makes no system call to wake who is awake. A sync arms a ring that it leaves with nothing to
+ * do; so a hot RX ring keeps one slot back that was taken already, and a hot TX ring that is filled
+ * one that is free. When nothing moved for some turns, the last of them gives that up, and so arms.
  */
 #ifndef UV_ADAPTOR_H
 #define UV_ADAPTOR_H
@@ -30,8 +33,9 @@
 #define ADAPTOR_BATCH 256u /* frames for one callback; more than the longest chain */
 
 /*
- * So many turns look for more after something moved, before the port goes to sleep: a look costs a tenth of what a
- * wakeup costs both sides. Two are enough for a peer in the same loop (bench row uv_rtt).
+ * So many turns look for more after something moved, before the port goes to sleep: a look costs a
+ * tenth of what a wakeup costs both sides. Two are enough for a peer in the same loop (bench row
+ * uv_rtt).
  */
 #define ADAPTOR_HOT 3u
 

@@ -39,7 +39,10 @@ void adaptor_recv_let_go(struct loom_uv *uv)
 		let_go(&uv->rx[i]);
 }
 
-/* Frames beyond the slot that is held. @return how many; 0: none that can be had as long as it is held */
+/*
+ * Frames beyond the slot that is held. @return how many; 0: none that can be had as long as it is
+ * held
+ */
 static unsigned look(struct loom_uv_rx *ring, struct loom_frame *frames)
 {
 	uint32_t head = ring->rx.ring->head;
@@ -81,8 +84,8 @@ static bool has_work(const struct loom_uv *uv, const struct loom_uv_rx *ring)
 }
 
 /*
- * A ring that is left with packets makes no noise; one that nobody took from is put to sleep behind them,
- * unless more came meanwhile.
+ * A ring that is left with packets makes no noise; one that nobody took from is put to sleep behind
+ * them, unless more came meanwhile.
  */
 static int leave(struct loom_uv *uv, struct loom_uv_rx *ring)
 {

@@ -81,7 +81,10 @@ static void fill_fail(struct loom_uv *uv, unsigned index, int status)
 		uv->fill(uv, index, NULL, status);
 }
 
-/* All but one slot, so that the ring is not armed while it is hot. Where there is only one, that one. */
+/*
+ * All but one slot, so that the ring is not armed while it is hot. Where there is only one, that
+ * one.
+ */
 static unsigned room_to_fill(const struct loom_uv_tx *ring)
 {
 	unsigned room = loom_tx_space(&ring->tx), spare = ring->tx.num_slots > 2;
@@ -121,8 +124,8 @@ static bool is_waiting(const struct loom_uv_tx *ring)
 }
 
 /*
- * Who waits for room has looked at what there is, and it was not enough: readiness only for more. Nobody waits, or
- * soon looks again: room is no news.
+ * Who waits for room has looked at what there is, and it was not enough: readiness only for more.
+ * Nobody waits, or soon looks again: room is no news.
  */
 static int ring_sync(struct loom_uv *uv, unsigned index)
 {
@@ -155,7 +158,10 @@ static bool place(struct loom_uv *uv, struct loom_uv_tx *ring)
 	return any;
 }
 
-/* Nobody waits, or the next turn looks, or the ring says when there is more room: its tail did not move beyond cur. */
+/*
+ * Nobody waits, or the next turn looks, or the ring says when there is more room: its tail did not
+ * move beyond cur.
+ */
 static bool may_rest(const struct loom_uv *uv, const struct loom_uv_tx *ring)
 {
 	return !is_waiting(ring) || uv->hot > 0 || ring->tx.ring->cur == ring->tx.ring->tail;

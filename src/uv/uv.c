@@ -8,8 +8,9 @@
 #include "adaptor.h"
 
 /*
- * A descriptor that stays readable without news (a socket whose packets nobody takes, a dead interface) would keep the
- * loop awake: after so many events in a row that brought nothing, a clock takes its place.
+ * A descriptor that stays readable without news (a socket whose packets nobody takes, a dead
+ * interface) would keep the loop awake: after so many events in a row that brought nothing, a clock
+ * takes its place.
  */
 #define FRUITLESS_MAX 8u
 #define MUTED_MS      2u
@@ -31,7 +32,9 @@ static bool has_more(const struct loom_uv *uv)
 	return uv->more_rx || uv->more_tx || uv->done.first || (uv->hot > 0 && wants_news(uv));
 }
 
-/* Packets that the device has not taken, or that the other side has not: a sync may be called for. */
+/*
+ * Packets that the device has not taken, or that the other side has not: a sync may be called for.
+ */
 static bool is_lingering(const struct loom_uv *uv)
 {
 	for (unsigned i = 0; i < uv->num_tx; i++)
@@ -48,7 +51,10 @@ static void reference(uv_handle_t *handle, bool keeps_loop)
 		uv_unref(handle);
 }
 
-/* Starting and stopping the poll handle costs system calls, so it goes on while nothing is wanted, unreferenced. */
+/*
+ * Starting and stopping the poll handle costs system calls, so it goes on while nothing is wanted,
+ * unreferenced.
+ */
 static void settle_poll(struct loom_uv *uv)
 {
 	bool active = uv_is_active((uv_handle_t *)&uv->poll);
@@ -89,7 +95,10 @@ void adaptor_settle(struct loom_uv *uv)
 
 /* ---- a turn ---- */
 
-/* What finished requests' callbacks send leaves in this turn as well; its own callbacks come in the next. */
+/*
+ * What finished requests' callbacks send leaves in this turn as well; its own callbacks come in the
+ * next.
+ */
 static void turn(struct loom_uv *uv, bool event)
 {
 	uv->turning = true;

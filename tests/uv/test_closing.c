@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The libuv adaptor: closed at every point, and what becomes of requests, packets and memory then. */
+/*
+ * The libuv adaptor: closed at every point, and what becomes of requests, packets and memory then.
+ */
 #include "scene.h"
 
 #include <stdlib.h>
@@ -218,7 +220,10 @@ static void only_closed(struct loom_uv *uv)
 	seat->scene->closed++;
 }
 
-/* Neither twice nor lost: what the callback took is gone, the rest is in the rings, for verbs or another loop. */
+/*
+ * Neither twice nor lost: what the callback took is gone, the rest is in the rings, for verbs or
+ * another loop.
+ */
 static void the_port_goes_on_where_the_callback_stopped(void **state)
 {
 	(void)state;
