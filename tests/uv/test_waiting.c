@@ -93,6 +93,63 @@ static void packets_that_nobody_takes_keep_nobody_awake(void **state)
 	}
 }
 
+static bool large_is_there(const struct scene *scene)
+{
+	return ((const struct seat *)scene->own)->finished == 2;
+}
+
+/* Two slots are free, three are needed. */
+static void a_large_packet_sleeps_until_there_is_all_its_room(void **state)
+{
+	struct scene *scene =
+	    scene_open("pipe{uv}", NULL, LOOM_CONFIG(.tx_slots = 4, .buffer_size = 64));
+	struct seat *near = &scene->seats[0];
+	struct loom_port *peer;
+	struct loom_rxring rx;
+	struct loom_frame frame;
+
+	(void)state;
+	scene->own = near;
+	assert_ok(loom_open("pipe{uv}", NULL, &peer));
+	assert_ok(loom_rx(peer, 0, &rx));
+	near->requests = calloc(2, sizeof *near->requests);
+	near->packets = calloc(1, 192);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(loom_uv_send(&near->requests[i], &near->uv, 0, near->packets,
+				     i ? 192 : 64, seat_sent),
+		    0);
+	check_idle(scene, 500);
+	assert_int_equal(near->finished, 1);
+	assert_ok(loom_rx_sync(&rx));
+	assert_int_equal(loom_recv(&rx, &frame), 1);
+	assert_ok(loom_rx_sync(&rx));
+	assert_true(scene_run(scene, large_is_there));
+	loom_close(peer);
+	scene_close(scene);
+}
+
+static bool three_came(const struct scene *scene)
+{
+	return scene->seats[1].received == 3;
+}
+
+static void stopping_gives_all_slots_back(void **state)
+{
+	struct scene *scene = scene_open("pipe{uv}", "pipe{uv}", LOOM_CONFIG(.tx_slots = 4));
+	struct loom_txring tx;
+
+	(void)state;
+	assert_int_equal(loom_uv_recv_start(&scene->seats[1].uv, seat_recv), 0);
+	seat_send(&scene->seats[0], 3, 60);
+	assert_true(scene_run(scene, three_came));
+	loom_uv_recv_stop(&scene->seats[1].uv);
+	assert_int_equal(uv_run(&scene->loop, UV_RUN_DEFAULT), 0);
+	assert_ok(loom_tx(scene->seats[0].port, 0, &tx));
+	assert_ok(loom_tx_sync(&tx));
+	assert_int_equal(loom_tx_space(&tx), 3);
+	scene_close(scene);
+}
+
 /* ---- peers in threads of their own, asleep when there is nothing to do ---- */
 
 struct peer {
@@ -312,6 +369,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(an_idle_port_costs_nothing_and_its_next_packet_arrives),
 	    TEST(packets_that_nobody_takes_keep_nobody_awake),
+	    TEST(a_large_packet_sleeps_until_there_is_all_its_room),
+	    TEST(stopping_gives_all_slots_back),
 	    TEST(no_wakeup_is_lost_under_back_pressure),
 	    TEST(no_wakeup_is_lost_in_a_long_ping_pong),
 	    TEST(hundreds_of_ports_share_a_loop),
