@@ -61,7 +61,7 @@ static void a_socket_that_nobody_reads_keeps_nobody_awake(void **state)
 		far->take = 0;
 		if (receiving)
 			assert_int_equal(loom_uv_recv_start(&far->uv, seat_recv), 0);
-		seat_send(&scene->seats[0], 100, 60);
+		seat_send(&scene->seats[0], 30, 60);
 		assert_true(scene_run(scene, all_sent));
 		before = cpu_ms();
 		uv_timer_start(&scene->watchdog, on_time, 1000, 0);
