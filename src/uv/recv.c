@@ -122,6 +122,8 @@ static void ring_turn(struct loom_uv *uv, unsigned index)
 
 	if (uv->hot == 0 || !uv->recv)
 		let_go(ring);
+	if (ring->stalled && has_come(&ring->rx)) /* a kernel's device syncs when it is polled */
+		ring->stalled = false;
 	err = ring->stalled ? sync_past(&ring->rx) : loom_rx_sync(&ring->rx);
 	if (ring->rx.ring->tail != before) {
 		uv->moved = true;

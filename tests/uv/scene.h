@@ -42,7 +42,7 @@ struct scene *scene_open(const char *near, const char *far, const struct loom_co
 
 /** Another port, or none, for a seat; it is put on the loop. */
 void seat_open(
-    struct scene *scene, unsigned seat, const char *name, const struct loom_config *config);
+    struct scene *scene, unsigned index, const char *name, const struct loom_config *config);
 
 /** Run the loop until the condition holds; false: it did not within LONG_MS. */
 bool scene_run(struct scene *scene, bool (*done)(const struct scene *scene));

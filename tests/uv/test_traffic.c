@@ -4,14 +4,27 @@
 
 #include <stdlib.h>
 
-static const struct kind {
+struct kind {
 	const char *near, *far;
 	bool waits; /* a full ring of it stays full until the other side reads */
-} kinds[] = {
+};
+
+static const struct kind soft_kinds[] = {
     {"loop:uv", NULL, true},
     {"pipe{uv}", "pipe{uv}", true},
     {"vale5:near", "vale5:far", false},
 };
+
+/* Under the preload library, which plays the kernel's device. */
+static const struct kind kernel_kinds[] = {
+    {"kernel:uv{k", "kernel:uv}k", true},
+    {"kernel:uv}k", "kernel:uv{k", true},
+    {"kernel:vale5:near", "kernel:vale5:far", false},
+};
+
+#define KINDS COUNT(soft_kinds)
+_Static_assert(COUNT(kernel_kinds) == KINDS, "tables of the same length");
+static const struct kind *kinds = soft_kinds;
 
 static struct scene *kind_open(const struct kind *kind, const struct loom_config *config)
 {
@@ -45,7 +58,7 @@ static void check_all_arrived(struct scene *scene)
 static void packets_arrive_in_order(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(kinds); i++) {
+	for (size_t i = 0; i < KINDS; i++) {
 		struct scene *scene = kind_open(&kinds[i], NULL);
 
 		assert_int_equal(seat_send(&scene->seats[0], 500, 60), 0);
@@ -60,7 +73,7 @@ static void requests_wait_for_room_in_order(void **state)
 	static const unsigned slots[] = {2, 4, 16};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(kinds) * COUNT(slots); i++) {
+	for (size_t i = 0; i < KINDS * COUNT(slots); i++) {
 		const struct kind *kind = &kinds[i / COUNT(slots)];
 		struct scene *scene =
 		    kind_open(kind, LOOM_CONFIG(.tx_slots = slots[i % COUNT(slots)]));
@@ -114,7 +127,7 @@ static void large_packets_wait_for_all_the_room_they_need(void **state)
 static void any_part_of_a_batch_may_be_taken(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(kinds); i++)
+	for (size_t i = 0; i < KINDS; i++)
 		for (int take = 1; take < 400; take = take * 3 + 1) {
 			struct scene *scene = kind_open(&kinds[i], NULL);
 
@@ -133,7 +146,7 @@ static bool has_call(const struct scene *scene)
 static void what_nobody_takes_is_offered_again_when_more_comes(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(kinds); i++) {
+	for (size_t i = 0; i < KINDS; i++) {
 		struct scene *scene = kind_open(&kinds[i], NULL);
 		struct seat *near = &scene->seats[0], *far = scene->own;
 		uint8_t packet[60];
@@ -172,7 +185,7 @@ static int recv_and_stop(struct loom_uv *uv, unsigned ring, const struct loom_fr
 static void receiving_can_stop_inside_its_callback_and_go_on_later(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(kinds); i++) {
+	for (size_t i = 0; i < KINDS; i++) {
 		struct scene *scene = kind_open(&kinds[i], NULL);
 		struct seat *far = scene->own;
 
@@ -254,7 +267,7 @@ static void send_again(struct loom_uv_send_req *req, int status)
 static void a_finished_request_sends_the_next_one(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(kinds); i++) {
+	for (size_t i = 0; i < KINDS; i++) {
 		struct scene *scene = kind_open(&kinds[i], LOOM_CONFIG(.tx_slots = 3));
 		struct seat *near = &scene->seats[0];
 		struct loom_uv_send_req request;
@@ -493,7 +506,8 @@ static void mistakes_are_refused(void **state)
 
 #define TEST(test) cmocka_unit_test_teardown(test, scene_teardown)
 
-int main(void)
+/* With an argument: the kernel's device. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(packets_arrive_in_order),
@@ -513,6 +527,8 @@ int main(void)
 	    TEST(mistakes_are_refused),
 	};
 
+	(void)argv;
+	kinds = argc > 1 ? kernel_kinds : soft_kinds;
 	scratch_directory();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
