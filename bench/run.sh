@@ -26,6 +26,8 @@ pipe_inproc|inproc|pipe_inproc pipe 60
 switch_60|inproc|switch_60 switch 60
 switch_1514|inproc|switch_1514 switch 1514
 switch_fanin|switch_fanin|
+uv_rtt|uv_rtt|
+uv_throughput|uv_throughput|
 packet_rx|packet_rx|
 packet_tx|packet_tx|
 packet_rx_vs_dpdk|packet_vs_dpdk|packet_rx_vs_dpdk rx

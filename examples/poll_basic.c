@@ -11,49 +11,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <pktloom.h>
-
-#include "common.h"
-
-#define TIMEOUT_MS 5000
-
-struct plan {
-	char name[32];
-	uint64_t count, interval_us;
-};
-
-/* The other end of the pipe: a packet every now and then. */
-static void *trickle(void *arg)
-{
-	const struct plan *plan = arg;
-	struct loom_port *port;
-	struct loom_txring tx;
-
-	if (loom_open(plan->name, NULL, &port) < 0 || loom_tx(port, 0, &tx) < 0)
-		errx(1, "%s", loom_error());
-	for (uint64_t i = 0; i < plan->count * 2; i++) {
-		while (loom_send(&tx, &i, sizeof i) == 0)
-			loom_port_wait(port, LOOM_TX, TIMEOUT_MS);
-		loom_tx_sync(&tx);
-		usleep((useconds_t)plan->interval_us);
-	}
-	loom_close(port);
-	return NULL;
-}
-
-/* Everything that is there now; how many packets that was. */
-static uint64_t take(struct loom_rxring *rx, uint64_t first)
-{
-	struct loom_frame frame;
-	uint64_t taken = 0;
-
-	if (loom_rx_sync(rx) < 0)
-		errx(1, "%s", loom_error());
-	for (; loom_recv(rx, &frame) == 1; taken++)
-		if (frame.len != sizeof first || payload_number(frame.data) != first + taken)
-			errx(1, "packet %" PRIu64 " is lost or not what was sent", (first + taken));
-	return taken;
-}
+#include "trickle.h"
 
 static int block_in_poll(int fd)
 {
@@ -89,9 +47,10 @@ static uint64_t receive(struct loom_rxring *rx, uint64_t from, uint64_t until, c
 
 int main(int argc, char **argv)
 {
-	struct plan plan = {.count = 200, .interval_us = 1000};
+	struct plan plan = {.interval_us = 1000};
+	uint64_t count = 200;
 	const struct arg args[] = {
-	    {"count", "packets for each of poll and epoll", .number = &plan.count, .min = 1},
+	    {"count", "packets for each of poll and epoll", .number = &count, .min = 1},
 	    {"interval", "microseconds between packets", .number = &plan.interval_us,
 		.max = 1000000},
 	    {0},
@@ -104,6 +63,7 @@ int main(int argc, char **argv)
 	int fd, set;
 
 	args_parse(argc, argv, "Receives through poll() and through epoll.", args);
+	plan.total = count * 2;
 	snprintf(plan.name, sizeof plan.name, "pipe{poll-%ld}", (long)getpid());
 	if (loom_open(plan.name, NULL, &port) < 0 || loom_rx(port, 0, &rx) < 0)
 		errx(1, "%s", loom_error());
@@ -113,8 +73,8 @@ int main(int argc, char **argv)
 		errx(1, "no descriptor to wait on: %s", loom_error());
 	if (pthread_create(&sender, NULL, trickle, &plan) != 0)
 		errx(1, "cannot start a thread");
-	received = receive(&rx, 0, plan.count, "poll", block_in_poll, fd);
-	received = receive(&rx, received, plan.count * 2, "epoll", block_in_epoll, set);
+	received = receive(&rx, 0, count, "poll", block_in_poll, fd);
+	received = receive(&rx, received, count * 2, "epoll", block_in_epoll, set);
 	pthread_join(sender, NULL);
 	close(set);
 	loom_close(port);

@@ -14,9 +14,12 @@
  * <pktloom/port.h>   open, close, wait, information, statistics
  * <pktloom/ring.h>   the data path: send, recv, reserve, commit, peek, release, forward, sync
  * <pktloom/batch.h>  the same for whole bursts, in registers: the fastest way
+ * <pktloom/stream.h> a port as a stream of bytes
  * <pktloom/frame.h>  a borrowed view of one slot's buffer
  * <pktloom/thread.h> a thread on a CPU of its own
  * <pktloom/error.h>  what went wrong, in words
+ *
+ * <pktloom/uv.h>, of a library of its own, puts ports into libuv's loops.
  */
 #ifndef PKTLOOM_H
 #define PKTLOOM_H
@@ -26,6 +29,7 @@
 #include <pktloom/frame.h>
 #include <pktloom/port.h>
 #include <pktloom/ring.h>
+#include <pktloom/stream.h>
 #include <pktloom/thread.h>
 
 #endif

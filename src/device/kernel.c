@@ -124,12 +124,13 @@ static bool in_order(const struct kernel_ring *ring, uint32_t head, uint32_t cur
 
 /*
  * loom_port_fd() is waited on for reading alone, and says nothing of room that is there all the time: only
- * while a TX ring has none, room makes it readable, too.
+ * while a TX ring has none beyond its cur, room makes it readable, too.
  */
 static void watch_room(struct kernel_ring *ring)
 {
 	struct kernel *kernel = ring->kernel;
-	bool full = ring->tx && ring->head == ring->tail;
+	const struct netmap_ring *user = ring->common.ring;
+	bool full = ring->tx && user->cur == user->tail;
 
 	if (kernel->pollset < 0 || ring->full == full)
 		return;
@@ -160,12 +161,16 @@ static int kernel_ring_sync(struct loom_sync *sync)
 	struct kernel *kernel = ring->kernel;
 	struct netmap_ring *user = ring->common.ring;
 	uint32_t head = user->head, cur = user->cur;
-	bool accepted = in_order(ring, head, cur);
+	/* Somebody waited on the descriptor, and that synced: from where the ring went on is not known. */
+	bool polled = user->tail != ring->tail;
+	bool accepted = polled || in_order(ring, head, cur);
 
 	if (ioctl(kernel->fd, ring->tx ? NIOCTXSYNC : NIOCRXSYNC, NULL) != 0)
 		return error_set(errno == ENXIO ? -ENETDOWN : -errno,
 		    "port \"%s\": %s sync failed: %s", kernel->header.nr_name,
 		    ring->tx ? "TX" : "RX", strerror(errno));
+	if (polled) /* what the module refuses it puts back */
+		accepted = user->head == head && user->cur == cur;
 	if (accepted) {
 		account(ring);
 		return 0;

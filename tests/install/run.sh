@@ -1,19 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # The installed library serves a C and a C++ program through pkg-config alone.
-# usage: run.sh BUILD_DIR SOURCE [CXX]
+# usage: run.sh BUILD_DIR SOURCE [CXX [PACKAGE]]
 set -eu
-build=$1 source=$2 cxx=${3:-}
+build=$1 source=$2 cxx=${3:-} package=${4:-pktloom}
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
 DESTDIR="$root" meson install --no-rebuild --quiet -C "$build"
-pc=$(find "$root" -name pktloom.pc)
+pc=$(find "$root" -name "$package.pc")
 PKG_CONFIG_PATH=$(dirname "$pc")
 PKG_CONFIG_SYSROOT_DIR=$root
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
 library=$(dirname "$(find "$root" -name libpktloom.so)")
-flags=$(pkg-config --cflags --libs pktloom)
+flags=$(pkg-config --cflags --libs "$package")
 
 # $flags is a list of words on purpose.
 # shellcheck disable=SC2086
