@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/if_xdp.h>
@@ -14,6 +15,9 @@
 
 /* Newer than the headers of some systems: how many packets one call sends where it copies. Linux 6.17. */
 #define XDP_SEND_BUDGET 9
+
+/* A millisecond and an attempt each. */
+#define BUSY_TRIES 100u
 
 /* Packets of one turn: what the kernel's own turns take. */
 #define BUSY_POLL_BUDGET 64
@@ -82,6 +86,23 @@ static int refused(const struct port *port, const struct xdp_queue *q, int err)
 	    port->name, q->number, strerror(-err));
 }
 
+/*
+ * A queue is its last socket's for a moment longer than the socket is there: until the kernel has cleaned up
+ * behind it, and what it was sending has been sent.
+ */
+static int socket_create_patiently(const struct xdp_port *xdp, struct xdp_queue *q,
+    const struct port *port, const char *interface, uint16_t bind_flags)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+	int err = socket_create(xdp, q, port, interface, bind_flags);
+
+	for (unsigned i = 0; err == -EBUSY && i < BUSY_TRIES; i++) {
+		nanosleep(&moment, NULL);
+		err = socket_create(xdp, q, port, interface, bind_flags);
+	}
+	return err;
+}
+
 static bool is_possible(const struct xdp_port *xdp, uint16_t way)
 {
 	const bool zero_copy = way & XDP_ZEROCOPY;
@@ -106,7 +127,7 @@ static int socket_bind(
 
 		if (!is_possible(xdp, way))
 			continue;
-		err = socket_create(xdp, q, port, interface, way);
+		err = socket_create_patiently(xdp, q, port, interface, way);
 		if (!err) {
 			xdp->zero_copy = way & XDP_ZEROCOPY;
 			xdp->fragments = way & XDP_BIND_SG;

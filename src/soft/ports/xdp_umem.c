@@ -69,7 +69,8 @@ static struct xdp_umem *find_shared(uint32_t buf_size)
 {
 	struct xdp_umem *umem = umems;
 
-	while (umem && !(umem->shared && umem->region->buf_size == buf_size))
+	while (umem &&
+	       !(umem->shared && umem->process == getpid() && umem->region->buf_size == buf_size))
 		umem = umem->next;
 	return umem;
 }
@@ -89,6 +90,7 @@ static int enlist(struct region *region, bool shared, struct xdp_umem **out)
 	*umem = (struct xdp_umem){.next = umems,
 	    .region = region,
 	    .shared = shared,
+	    .process = getpid(),
 	    .chunks = region_chunks(region),
 	    .size = (size_t)region->num_bufs * region->buf_size,
 	    .shift = (uint32_t)__builtin_ctz(region->buf_size),

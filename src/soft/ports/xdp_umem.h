@@ -20,7 +20,8 @@ struct xdp_umem {
 	struct xdp_umem *next;
 	struct region *region; /* the ports' references keep it */
 	unsigned ports;
-	bool shared; /* ports without a wish go there */
+	bool shared;   /* ports without a wish go there … */
+	pid_t process; /* … of this process: a child's have their own, which go with it */
 	uint8_t *chunks;
 	size_t size;
 	uint32_t shift, num_bufs; /* a chunk's size as a power of two */
