@@ -35,9 +35,6 @@ int xdp_umem_build(struct port *port, const struct port_request *request, struct
 /** Undo that, but for the rings, which the core frees. */
 void xdp_umem_release(struct xdp_umem *umem);
 
-/** Whether the kernel lets this process have the memory; if not, why, and what can be done. */
-int xdp_umem_probe(const struct xdp_umem *umem, const char *name);
-
 /** The message for an error of registering memory. */
 int xdp_umem_refused(const struct xdp_umem *umem, const char *name, int err);
 
