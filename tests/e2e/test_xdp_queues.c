@@ -14,7 +14,7 @@
 
 #define QUEUES   4u
 #define PORT     7700
-#define RESTARTS 200u
+#define RESTARTS 120u
 
 /* Cables of several queues, instead of the fixture's. */
 static void cable_renew(void)
