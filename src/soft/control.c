@@ -22,11 +22,31 @@ static bool is_pipe(const char *name)
 	return strpbrk(name, "{}") != NULL;
 }
 
+/* Of a port that is open here: true, and *err, if its kind has headers of its own. */
+static bool own_header(const char *name, struct nmreq_port_hdr *body, bool set, int *err)
+{
+	struct port *port;
+
+	registry_lock();
+	port = registry_find(name, NULL);
+	if (port && !port->kind->header_set)
+		port = NULL;
+	if (port && set)
+		*err = port->kind->header_set(port, body->nr_hdr_len);
+	else if (port)
+		body->nr_hdr_len = port->kind->header(port);
+	registry_unlock();
+	return port != NULL;
+}
+
 /* Pipes have no header: one that is open here says 0, one that is not is no device. */
 static int header_length(const struct nmreq_header *header, struct nmreq_port_hdr *body, bool set)
 {
 	struct port_request request = {.name = header->nr_name, .any_end = true};
+	int err = 0;
 
+	if (own_header(header->nr_name, body, set, &err))
+		return err;
 	if (!is_pipe(header->nr_name))
 		return set ? switch_header_set(NULL, header->nr_name, body->nr_hdr_len)
 			   : switch_header_get(NULL, header->nr_name, &body->nr_hdr_len);
@@ -80,8 +100,6 @@ static int dispatch(struct soft *soft, struct nmreq_header *header)
 		return kloop_stop(soft);
 	case NETMAP_REQ_CSB_ENABLE:
 		return csb_control(soft, header);
-		return error_set(-EOPNOTSUPP, "request type %u is not served by the soft device",
-		    header->nr_reqtype);
 	default:
 		return error_set(-EINVAL, "request type %u is unknown", header->nr_reqtype);
 	}

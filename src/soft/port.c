@@ -220,6 +220,14 @@ struct region *port_region(const struct port_request *request)
 	return request->region;
 }
 
+int port_region_of_interfaces(const struct port_request *request, struct region **out)
+{
+	*out = port_region(request);
+	if (*out || request->buf_size != region_global_shape.buf_size)
+		return 0;
+	return region_open(NULL, request->directory, REGION_GLOBAL_NAME, &region_global_shape, out);
+}
+
 void port_unbuild(struct port *port)
 {
 	free(port->tx);

@@ -118,6 +118,12 @@ struct port_kind {
 	 */
 	int (*begin)(struct ring *ring);
 	void (*end)(struct ring *ring);
+	/**
+	 * Bytes of the virtio-net header that the port's packets begin with (0, 10 or 12), and to change it.
+	 * NULL: they have none.
+	 */
+	uint32_t (*header)(const struct port *port);
+	int (*header_set)(struct port *port, uint32_t len);
 	/** Give back what open acquired. The core frees rings and region afterwards. */
 	void (*close)(struct port *port);
 	/** What handles call; RING_SYNCS defines them. */
@@ -174,6 +180,12 @@ uint32_t port_if_size(uint32_t rings);
 
 /** A reference to the region that was asked for, for port_build_own(); NULL: none was. */
 struct region *port_region(const struct port_request *request);
+
+/**
+ * The region of a port that is an interface: the one asked for, else netmap's own default, that interfaces
+ * share one, so that packets go from one to another by a swap. NULL: buffers of another size were asked for.
+ */
+int port_region_of_interfaces(const struct port_request *request, struct region **out);
 
 /** Undo port_build(). */
 void port_unbuild(struct port *port);

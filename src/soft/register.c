@@ -11,7 +11,6 @@
 #include "offsets.h"
 #include "options.h"
 #include "place.h"
-#include "ports/switch_control.h"
 #include "soft.h"
 
 static uint32_t or_default(uint32_t value, uint32_t fallback, uint32_t most)
@@ -206,6 +205,14 @@ static void reply_fill(struct nmreq_register *reg, const struct soft *soft, cons
 	reg->nr_extra_bufs = soft->extra_bufs;
 }
 
+/* Whether the port's packets, or those that a monitor shows, begin with a virtio-net header. */
+static bool has_header(const struct port *port)
+{
+	const struct port *shown = monitor_shown(port);
+
+	return shown->kind->header && shown->kind->header(shown) != 0;
+}
+
 /* Everything after the port is found; on failure only the port reference is left to give back. */
 static int bind_rings(struct soft *soft, struct port *port, struct nmreq_register *reg,
     struct nmreq_opt_offsets *offsets)
@@ -219,7 +226,7 @@ static int bind_rings(struct soft *soft, struct port *port, struct nmreq_registe
 	    in_use(port->rx_users, &soft->rx, exclusive))
 		return error_set(-EBUSY, "rings of \"%s\" are in use%s", port->name,
 		    exclusive ? ", so they cannot be had exclusively" : " exclusively");
-	if (switch_header_of(monitor_shown(port)) != 0 && !(reg->nr_flags & NR_ACCEPT_VNET_HDR))
+	if (has_header(port) && !(reg->nr_flags & NR_ACCEPT_VNET_HDR))
 		return error_set(-EIO,
 		    "packets of \"%s\" carry a virtio header; ask for NR_ACCEPT_VNET_HDR",
 		    port->name);

@@ -36,8 +36,18 @@ static const struct row rows[] = {
 #ifdef WITH_NETNS
     {"packet", "packet, over a cable", "packet:n%u", "packet:f%u", PLACE_HERE, VIA_CABLE},
     {"packet", "packet, two threads", "packet:n%u", "packet:f%u", PLACE_THREAD, VIA_CABLE},
+#ifdef WITH_XDP
     {"xdp", "xdp, over a cable", "xdp:n%u", "xdp:f%u", PLACE_HERE, VIA_CABLE},
     {"xdp", "xdp, two threads", "xdp:n%u", "xdp:f%u", PLACE_THREAD, VIA_CABLE},
+#endif
+#ifdef WITH_TAP
+    {"tap", "tap, host's side through AF_PACKET", "tap:n%u", "packet:n%u", PLACE_HERE, VIA_HOST},
+    {"tap", "tap, two threads", "tap:n%u", "packet:n%u", PLACE_THREAD, VIA_HOST},
+#endif
+#ifdef WITH_PCAP
+    {"pcap", "pcap, over a cable", "pcap:n%u", "pcap:f%u", PLACE_HERE, VIA_CABLE},
+    {"pcap", "pcap, two threads", "pcap:n%u", "pcap:f%u", PLACE_THREAD, VIA_CABLE},
+#endif
 #endif
 };
 
@@ -48,7 +58,9 @@ static const struct {
     {"null", "test_null.c"},
     {"packet", "tests/e2e"},
     {"xdp", "tests/e2e"},
+    {"pcap", "tests/e2e"},
     {"switch", "tests/switch"},
+    {"tap", "tests/e2e"},
 };
 
 static bool is_known(const char *kind)
@@ -433,11 +445,18 @@ static bool is_named(const char *word, int argc, char **argv)
 	return false;
 }
 
+/* Whether a row is wanted for which a namespace is needed. */
+static bool wants_network(int argc, char **argv)
+{
+	return is_named("packet", argc, argv) || is_named("xdp", argc, argv) ||
+	       is_named("tap", argc, argv) || is_named("pcap", argc, argv);
+}
+
 static bool is_wanted(const struct row *row, int argc, char **argv)
 {
 	static const char *const names[] = {"here", "thread", "process"};
 
-	if (row->via == VIA_CABLE)
+	if (row_is_networked(row))
 		return is_named(row->kind, argc, argv);
 	if (row->via == VIA_KERNEL)
 		return is_named("kernel", argc, argv);
@@ -456,7 +475,7 @@ static unsigned has(const struct row *row)
 	return (row->far ? NEEDS_TWO_PORTS : 0) |
 	       (row->place != PLACE_THREAD ? NEEDS_ONE_THREAD : 0) |
 	       (row->place != PLACE_HERE ? NEEDS_CONCURRENCY : 0) |
-	       (row->via == VIA_CABLE ? 0 : NEEDS_MEMORY) |
+	       (row_is_networked(row) ? 0 : NEEDS_MEMORY) |
 	       (row->via == VIA_KERNEL ? 0 : NEEDS_COUNTS) |
 	       (row->via == VIA_KERNEL || strcmp(row->kind, "xdp") == 0 ? 0 : NEEDS_SIZES) |
 	       (strcmp(row->kind, "xdp") == 0 && row->place != PLACE_HERE ? 0 : NEEDS_PATIENCE);
@@ -486,8 +505,7 @@ int suite_run(const struct suite *suite, int argc, char **argv)
 
 	if (!tests)
 		return 1;
-	if ((is_named("packet", argc, argv) || is_named("xdp", argc, argv)) &&
-	    cables_possible() != 0) {
+	if (wants_network(argc, argv) && cables_possible() != 0) {
 		printf("SKIP: no network namespace with a veth pair can be made here\n");
 		free(tests);
 		return EXIT_SKIP;

@@ -14,8 +14,8 @@
 
 enum place { PLACE_HERE, PLACE_THREAD, PLACE_PROCESS };
 
-/* What is between the ends: memory; a cable of ours; or memory behind the kernel's device. */
-enum via { VIA_MEMORY, VIA_CABLE, VIA_KERNEL };
+/* What is between the ends: memory; a cable of ours; the host's network; or memory behind the kernel's device. */
+enum via { VIA_MEMORY, VIA_CABLE, VIA_HOST, VIA_KERNEL };
 
 struct row {
 	const char *kind; /* in src/soft/ports/ports.def */
@@ -25,6 +25,12 @@ struct row {
 	enum place place;
 	enum via via;
 };
+
+/** Whether the system carries the packets, as Ethernet frames and some milliseconds at a time. */
+static inline bool row_is_networked(const struct row *row)
+{
+	return row->via == VIA_CABLE || row->via == VIA_HOST;
+}
 
 /** Ring 0 of both directions of an open port. */
 struct end {

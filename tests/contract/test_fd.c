@@ -325,7 +325,7 @@ static void no_wakeup_is_lost_in_a_long_ping_pong(void **state)
 {
 	const struct row *row = *state;
 	/* The kernel hands packets over by the block, some milliseconds at a time. */
-	const unsigned rounds = row->via == VIA_CABLE        ? 500
+	const unsigned rounds = row_is_networked(row)        ? 500
 				: row->place == PLACE_THREAD ? 100000
 							     : 25000;
 
@@ -338,7 +338,7 @@ static void no_wakeup_is_lost_in_a_long_ping_pong(void **state)
 static void both_ways_of_waiting_go_together(void **state)
 {
 	const struct row *row = *state;
-	const unsigned rounds = row->via == VIA_CABLE ? 100 : 5000;
+	const unsigned rounds = row_is_networked(row) ? 100 : 5000;
 
 	ping_pong(row, MIXED, MIXED, scaled(rounds));
 	ping_pong(row, MIXED, WAIT_WITHOUT_SPIN, scaled(rounds));

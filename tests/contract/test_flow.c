@@ -10,7 +10,7 @@ static const uint32_t ring_sizes[] = {2, 3, 7, 100, 1000, 1024, 4096};
 /* All sorts of lengths; a cable takes frames of 14 to 1,514 bytes only. */
 static uint32_t some_length(const struct row *row, uint32_t number)
 {
-	uint32_t least = row->via == VIA_CABLE ? 14 : 0, most = row->via == VIA_CABLE ? 1514 : 2048;
+	uint32_t least = row_is_networked(row) ? 14 : 0, most = row_is_networked(row) ? 1514 : 2048;
 
 	if (number % 3 == 0)
 		return 60;

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* ---- the namespace ---- */
@@ -218,4 +220,12 @@ int netns_address(const char *name, const char *address)
 	int err = address_change(name, SIOCSIFADDR, address);
 
 	return err ? err : address_change(name, SIOCSIFNETMASK, "255.255.255.0");
+}
+
+int netns_capabilities_drop(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return syscall(SYS_capset, &header, none) == 0 ? 0 : -errno;
 }

@@ -33,4 +33,7 @@ int netns_mtu(const char *name, int bytes);
 /** Give the host's side of an interface an IPv4 address, "10.1.1.1", with a mask of 24 bits. */
 int netns_address(const char *name, const char *address);
 
+/** Give all capabilities away, for good. */
+int netns_capabilities_drop(void);
+
 #endif

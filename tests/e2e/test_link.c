@@ -3,11 +3,9 @@
  * Ports and their interface, of the kind that the argument says: opening, refusals, links that go down, away
  * and come back.
  */
-#include <linux/capability.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,20 +48,12 @@ static void what_cannot_be_opened_is_refused_with_a_reason(void **state)
 	assert_null(port);
 }
 
-static int drop_capabilities(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
-
-	return (int)syscall(SYS_capset, &header, none);
-}
-
 static int open_without_capabilities(void *arg)
 {
 	struct loom_port *port;
 
 	(void)arg;
-	if (drop_capabilities() != 0)
+	if (netns_capabilities_drop() != 0)
 		return 2;
 	if (loom_open("packet:" NEAR, NULL, &port) != -EPERM)
 		return 3;

@@ -9,9 +9,9 @@
 {
 	setup_base='cc meson ninja pkg-config python3'
 	setup_run="$setup_base ip ping"
-	setup_test="$setup_run cxx cmocka strace valgrind libxdp"
+	setup_test="$setup_run cxx cmocka libxdp pcap strace valgrind"
 	setup_clang='clang clang-rt'
-	setup_lint="$setup_base cmocka clang-format clang-tidy cppcheck shellcheck mandoc git npm ca-certificates"
+	setup_lint="$setup_base cmocka pcap clang-format clang-tidy cppcheck shellcheck mandoc git npm ca-certificates"
 }
 
 # Where it lives in sbin, an ordinary user's PATH lacks it.
@@ -56,6 +56,7 @@ setup_met() { # NEED
 	cxx) echo "$setup_cxx" | setup_links c++ c++ ;;
 	clang-rt) echo "$setup_fuzzer" | setup_links c clang -fsanitize=fuzzer,address ;;
 	cmocka) echo '#include <cmocka.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
+	pcap) echo '#include <pcap/pcap.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	meson) case $(meson --version 2>/dev/null) in '' | 0.[0-9] | 0.[0-9].* | 0.[1-5][0-9].* | 0.60.*) false ;; esac ;;
 	libxdp) pkg-config --exists libxdp libbpf ;;
 	ninja) have ninja || have ninja-build || have samu ;;
@@ -87,6 +88,7 @@ setup_packages() { # NEED
 		;;
 	clang-format) setup_known clang-format-14 clang-format ;;
 	cmocka) echo libcmocka-dev ;;
+	pcap) echo libpcap-dev ;;
 	gnuplot) echo gnuplot-nox ;;
 	ip) echo iproute2 ;;
 	libxdp) echo libxdp-dev libbpf-dev ;;

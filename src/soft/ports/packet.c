@@ -154,15 +154,6 @@ static void attach(struct port *port, struct packet *packet)
 	port->state = packet;
 }
 
-/* netmap's own default: interfaces share a region, so that packets go from one to another by a swap. */
-static int region_choose(const struct port_request *request, struct region **out)
-{
-	*out = port_region(request);
-	if (*out || request->buf_size != region_global_shape.buf_size)
-		return 0;
-	return region_open(NULL, request->directory, REGION_GLOBAL_NAME, &region_global_shape, out);
-}
-
 static int packet_open(struct port *port, const struct port_request *request)
 {
 	struct region *region;
@@ -178,7 +169,7 @@ static int packet_open(struct port *port, const struct port_request *request)
 	if (err)
 		err = sockets_error(request->name, err);
 	else
-		err = region_choose(request, &region);
+		err = port_region_of_interfaces(request, &region);
 	if (!err)
 		err = port_build_own(port, request, region, false);
 	if (err) {

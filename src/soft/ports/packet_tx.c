@@ -4,41 +4,11 @@
  * discipline. A mapped TX ring would cost a copy and is no faster (bench/rows/packet_tx).
  */
 #include <errno.h>
-#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <unistd.h>
 
+#include "../chain.h"
 #include "packet.h"
-
-#define SKIP_NONE UINT32_MAX
-
-enum described { WHOLE, UNFINISHED, BAD };
-
-/* Describe one packet's slots, from *at on, as parts of a message. A bad one is counted. */
-static enum described describe(struct ring *r, uint32_t *at, struct iovec **part)
-{
-	const struct iovec *const first = *part;
-	uint32_t total = 0, slots, len;
-	uint16_t flags;
-
-	do {
-		uint8_t *data = ring_slot_data(r, *at, &len, &flags);
-
-		if (!data)
-			return BAD;
-		*(*part)++ = (struct iovec){.iov_base = data, .iov_len = len};
-		*at = ring_next(r, *at);
-		total += len;
-		slots = (uint32_t)(*part - first);
-	} while (flags & NS_MOREFRAG && *at != r->rhead && slots < NETMAP_MAX_FRAGS);
-	if (!(flags & NS_MOREFRAG) && total >= ETH_HLEN)
-		return WHOLE;
-	/* A chain that can never be finished would block the ring for ever. */
-	if (flags & NS_MOREFRAG && slots < NETMAP_MAX_FRAGS && slots < r->num_slots - 1)
-		return UNFINISHED;
-	ring_drop(r, LOOM_DROP_BAD_LENGTH, 1);
-	return BAD;
-}
 
 /*
  * Describe whole packets from hwcur on as messages, up to a bad or an unfinished one; how many.
@@ -54,30 +24,18 @@ static unsigned gather(struct ring *r, struct packet_tx *tx)
 	while (at != r->rhead && at != tx->skip && n < PACKET_TX_BATCH && part < enough) {
 		struct msghdr *message = &tx->messages[n].msg_hdr;
 		const uint32_t start = at;
-		enum described found;
+		enum chain found;
 
 		message->msg_iov = part;
-		found = describe(r, &at, &part);
-		if (found == BAD)
+		found = chain_describe(r, &at, &part);
+		if (found == CHAIN_BAD)
 			tx->skip = start;
-		if (found != WHOLE)
+		if (found != CHAIN_WHOLE)
 			break;
 		message->msg_iovlen = (size_t)(part - message->msg_iov);
 		tx->after[n++] = at;
 	}
 	return n;
-}
-
-/* Pass the dropped packet at hwcur; what of its chain has yet to come is dropped as well. */
-static void pass(struct ring *r, struct packet_tx *tx)
-{
-	uint16_t flags = NS_MOREFRAG;
-
-	while (flags & NS_MOREFRAG && r->hwcur != r->rhead) {
-		flags = (uint16_t)(loom_slot_word(&r->common.ring->slot[r->hwcur]) >> 48);
-		r->hwcur = ring_next(r, r->hwcur);
-	}
-	tx->skip = flags & NS_MOREFRAG ? r->hwcur : SKIP_NONE;
 }
 
 /*
@@ -135,7 +93,7 @@ int packet_txsync(struct ring *r)
 		if (n > 0)
 			err = transmit(r, tx, n);
 		else if (r->hwcur == tx->skip)
-			pass(r, tx);
+			chain_pass(r, &tx->skip);
 		else
 			break; /* unfinished */
 	}
@@ -168,7 +126,7 @@ void packet_tx_disarm(struct ring *r)
 int packet_tx_adopt(struct packet_tx *tx, int fd)
 {
 	tx->fd = fd;
-	tx->skip = SKIP_NONE;
+	tx->skip = CHAIN_NONE;
 	retry_init(&tx->retry);
 	return fd < 0 ? -EPROTO : 0;
 }
@@ -178,7 +136,7 @@ int packet_tx_open(struct packet_tx *tx, int interface)
 	const int on = 1;
 	int err = packet_socket_open(&tx->fd);
 
-	tx->skip = SKIP_NONE;
+	tx->skip = CHAIN_NONE;
 	retry_init(&tx->retry);
 	if (!err)
 		err = packet_option_set(tx->fd, PACKET_QDISC_BYPASS, &on, sizeof on);

@@ -14,6 +14,7 @@
 #include "../offsets.h"
 #include "../parcel.h"
 #include "../soft.h"
+#include "switch_control.h"
 #include "switch_forward.h"
 #include "switch_table.h"
 
@@ -420,6 +421,7 @@ const struct port_kind port_kind_switch = {
     .example = "vale0:a",
     .help = "a port of a learning switch between any processes of one user, one copy per packet",
     .open = switch_open,
+    .header = switch_header_of,
     .close = switch_close,
     .pack = switch_pack,
     .adopt = switch_adopt,

@@ -212,8 +212,7 @@ uint32_t switch_header_of(const struct port *port)
 {
 	const struct switch_port *sw = port->state;
 
-	return port->kind == &port_kind_switch ? switch_table_header(sw->view->table, sw->number)
-					       : 0;
+	return switch_table_header(sw->view->table, sw->number);
 }
 
 /* ---- information ---- */

@@ -24,7 +24,7 @@ int switch_list(
 int switch_header_set(const char *directory, const char *name, uint32_t len);
 int switch_header_get(const char *directory, const char *name, uint32_t *len);
 
-/** The header length of an open port of any kind, for REGISTER: who does not accept one gets -EIO. */
+/** struct port_kind's header. */
 uint32_t switch_header_of(const struct port *port);
 
 /** PORT_INFO_GET of a port that is open in another process; -ENXIO there is none. */
