@@ -34,9 +34,10 @@ struct device_map {
 	uint8_t *base;
 	size_t size;
 	struct netmap_if *nifp;
-	uint8_t *buffers;  /* address of buffer 0 */
-	uint32_t num_bufs; /* valid indexes are 2 … num_bufs - 1 */
-	uint32_t buf_size;
+	uint8_t *buffers;   /* address of buffer 0 */
+	uint32_t num_bufs;  /* valid indexes are 2 … num_bufs - 1 */
+	uint32_t buf_size;  /* from one buffer to the next … */
+	uint32_t buf_room;  /* … and what of it a packet may fill */
 	const void *region; /* equal for devices whose buffers may be swapped */
 };
 
@@ -112,6 +113,8 @@ struct device_opt_soft {
 	uint32_t buffer_size; /* 0: default */
 	uint32_t spin_us;     /* 0: default, UINT32_MAX: never */
 	const char *directory;
+	uint32_t xdp_mode; /* enum loom_xdp_mode */
+	uint32_t xdp_busy_poll_us;
 };
 
 /** A new soft device, unbound. */

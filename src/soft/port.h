@@ -22,6 +22,8 @@ struct port_request {
 	const char *name;  /* the device name: "eth0", "x{1", "pipe{demo}", "loop:a" */
 	const char *ident; /* the part after the kind's prefix, or the whole name */
 	uint32_t tx_rings, rx_rings;
+	uint32_t first_bound, end_bound; /* NIC rings that will have a user as soon as it is open */
+	bool any_tx_rings, any_rx_rings; /* as many as there are: the numbers are only a default */
 	uint32_t host_tx_rings, host_rx_rings;
 	uint32_t tx_slots, rx_slots;
 	uint32_t buf_size;
@@ -31,7 +33,8 @@ struct port_request {
 	uint64_t
 	    monitor_flags; /* … NR_MONITOR_*, NR_ZCOPY_MON; slots may be 0: the watched port's */
 	struct region
-	    *region;  /* that was asked for by id or otherwise; the caller's reference; NULL */
+	    *region; /* that was asked for by id or otherwise; the caller's reference; NULL */
+	uint32_t xdp_mode, xdp_busy_poll_us; /* as in struct loom_config */
 	bool any_end; /* only asking: either end of a pipe that is open here will do */
 };
 

@@ -32,6 +32,8 @@ static void request_fill(struct port_request *out, const struct nmreq_header *he
 	    .name = header->nr_name,
 	    .tx_rings = or_default(reg->nr_tx_rings, 1, SOFT_RINGS_MAX),
 	    .rx_rings = or_default(reg->nr_rx_rings, 1, SOFT_RINGS_MAX),
+	    .any_tx_rings = reg->nr_tx_rings == 0,
+	    .any_rx_rings = reg->nr_rx_rings == 0,
 	    .tx_slots = or_default(reg->nr_tx_slots, SOFT_SLOTS_DEFAULT, SOFT_SLOTS_MAX),
 	    .rx_slots = or_default(reg->nr_rx_slots, SOFT_SLOTS_DEFAULT, SOFT_SLOTS_MAX),
 	    .host_tx_rings = or_default(reg->nr_host_tx_rings, 0, SOFT_RINGS_MAX),
@@ -39,10 +41,19 @@ static void request_fill(struct port_request *out, const struct nmreq_header *he
 	    .buf_size = SOFT_BUF_DEFAULT,
 	    .extra_bufs = or_default(reg->nr_extra_bufs, 0, SOFT_EXTRA_MAX),
 	};
+	if (reg->nr_mode == NR_REG_ALL_NIC || reg->nr_mode == NR_REG_NIC_SW)
+		out->end_bound = SOFT_RINGS_MAX;
+	if (reg->nr_mode == NR_REG_ONE_NIC) {
+		out->first_bound = reg->nr_ringid;
+		out->end_bound = reg->nr_ringid + 1u;
+	}
 	if (soft && soft->buffer_size)
 		out->buf_size = soft->buffer_size;
-	if (soft)
+	if (soft) {
 		out->directory = soft->directory;
+		out->xdp_mode = soft->xdp_mode;
+		out->xdp_busy_poll_us = soft->xdp_busy_poll_us;
+	}
 }
 
 /* The rings of one direction that a mode selects; end <= first selects none. */

@@ -36,6 +36,10 @@ static const struct row rows[] = {
 #ifdef WITH_NETNS
     {"packet", "packet, over a cable", "packet:n%u", "packet:f%u", PLACE_HERE, VIA_CABLE},
     {"packet", "packet, two threads", "packet:n%u", "packet:f%u", PLACE_THREAD, VIA_CABLE},
+#ifdef WITH_XDP
+    {"xdp", "xdp, over a cable", "xdp:n%u", "xdp:f%u", PLACE_HERE, VIA_CABLE},
+    {"xdp", "xdp, two threads", "xdp:n%u", "xdp:f%u", PLACE_THREAD, VIA_CABLE},
+#endif
 #ifdef WITH_TAP
     {"tap", "tap, host's side through AF_PACKET", "tap:n%u", "packet:n%u", PLACE_HERE, VIA_HOST},
     {"tap", "tap, two threads", "tap:n%u", "packet:n%u", PLACE_THREAD, VIA_HOST},
@@ -53,6 +57,7 @@ static const struct {
 } elsewhere[] = {
     {"null", "test_null.c"},
     {"packet", "tests/e2e"},
+    {"xdp", "tests/e2e"},
     {"pcap", "tests/e2e"},
     {"switch", "tests/switch"},
     {"tap", "tests/e2e"},
@@ -443,8 +448,8 @@ static bool is_named(const char *word, int argc, char **argv)
 /* Whether a row is wanted for which a namespace is needed. */
 static bool wants_network(int argc, char **argv)
 {
-	return is_named("packet", argc, argv) || is_named("tap", argc, argv) ||
-	       is_named("pcap", argc, argv);
+	return is_named("packet", argc, argv) || is_named("xdp", argc, argv) ||
+	       is_named("tap", argc, argv) || is_named("pcap", argc, argv);
 }
 
 static bool is_wanted(const struct row *row, int argc, char **argv)
@@ -471,7 +476,9 @@ static unsigned has(const struct row *row)
 	       (row->place != PLACE_THREAD ? NEEDS_ONE_THREAD : 0) |
 	       (row->place != PLACE_HERE ? NEEDS_CONCURRENCY : 0) |
 	       (row_is_networked(row) ? 0 : NEEDS_MEMORY) |
-	       (row->via == VIA_KERNEL ? 0 : NEEDS_SIZES | NEEDS_COUNTS);
+	       (row->via == VIA_KERNEL ? 0 : NEEDS_COUNTS) |
+	       (row->via == VIA_KERNEL || strcmp(row->kind, "xdp") == 0 ? 0 : NEEDS_SIZES) |
+	       (strcmp(row->kind, "xdp") == 0 && row->place != PLACE_HERE ? 0 : NEEDS_PATIENCE);
 }
 
 static size_t add_rows(struct CMUnitTest *tests, const struct body *body, int argc, char **argv)

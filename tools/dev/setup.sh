@@ -9,9 +9,9 @@
 {
 	setup_base='cc meson ninja pkg-config python3'
 	setup_run="$setup_base ip ping"
-	setup_test="$setup_run cxx cmocka libuv liburing pcap strace valgrind"
+	setup_test="$setup_run cxx cmocka libuv liburing libxdp pcap strace valgrind"
 	setup_clang='clang clang-rt'
-	setup_lint="$setup_base cmocka libuv liburing pcap clang-format clang-tidy cppcheck shellcheck mandoc spin git npm ca-certificates"
+	setup_lint="$setup_base cmocka libuv liburing libxdp pcap clang-format clang-tidy cppcheck shellcheck mandoc spin git npm ca-certificates"
 }
 
 # Where it lives in sbin, an ordinary user's PATH lacks it.
@@ -60,6 +60,7 @@ setup_met() { # NEED
 	meson) case $(meson --version 2>/dev/null) in '' | 0.[0-9] | 0.[0-9].* | 0.[1-5][0-9].* | 0.60.*) false ;; esac ;;
 	liburing) echo '#include <liburing.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	libuv) echo '#include <uv.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
+	libxdp) pkg-config --exists libxdp libbpf ;;
 	ninja) have ninja || have ninja-build || have samu ;;
 	pkg-config) have pkg-config || have pkgconf ;;
 	clang-format) have clang-format-14 || have clang-format ;;
@@ -94,6 +95,7 @@ setup_packages() { # NEED
 	ip) echo iproute2 ;;
 	liburing) echo liburing-dev ;;
 	libuv) echo libuv1-dev ;;
+	libxdp) echo libxdp-dev libbpf-dev ;;
 	ninja) echo ninja-build ;;
 	ping) echo iputils-ping ;;
 	*) echo "$1" ;;
