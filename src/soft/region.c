@@ -37,8 +37,8 @@ size_t region_control_bytes(const struct region_shape *shape)
 
 size_t region_buffer_bytes(const struct region_shape *shape)
 {
-	return round_up(
-	    region_buffers_offset(shape) + (size_t)shape->num_bufs * shape->buf_size, os_page_size());
+	return round_up(region_buffers_offset(shape) + (size_t)shape->num_bufs * shape->buf_size,
+	    os_page_size());
 }
 
 /* ---- life ---- */

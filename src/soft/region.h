@@ -48,9 +48,10 @@ struct region_shape {
 	uint32_t plain, pairs; /* rings that stand alone, and pairs of rings */
 	uint32_t ring_slots;   /* of each, at most */
 	uint32_t num_bufs;     /* buffers 0 and 1 included */
-	uint32_t buf_size; /* from one buffer to the next */
-	uint32_t if_size;  /* bytes of a netmap_if with its table of rings */
-	uint32_t headroom; /* of each buffer, before its packet: not the program's; 0 or REGION_HEADROOM */
+	uint32_t buf_size;     /* from one buffer to the next */
+	uint32_t if_size;      /* bytes of a netmap_if with its table of rings */
+	uint32_t
+	    headroom; /* of each buffer, before its packet: not the program's; 0 or REGION_HEADROOM */
 };
 
 /* What the users of a region share. Changed under region_lock(). */
@@ -72,7 +73,8 @@ struct region {
 	uint32_t id;
 	struct region_shape shape; /* checked copy */
 	uint32_t num_bufs, buf_size;
-	uint32_t buf_room; /* bytes of a packet that one buffer takes: buf_size without the headroom */
+	uint32_t
+	    buf_room; /* bytes of a packet that one buffer takes: buf_size without the headroom */
 	uint8_t *base;
 	size_t size;
 	size_t rings_at, ring_stride, bufs_at;

@@ -26,8 +26,7 @@ bool region_shape_is_sane(const struct region_shape *s)
 	       s->buf_size % SOFT_BUF_UNIT == 0 &&
 	       (s->headroom == 0 ||
 		   (s->headroom == REGION_HEADROOM && s->buf_size > REGION_HEADROOM)) &&
-	       s->num_bufs > REGION_FIRST_BUFFER &&
-	       s->if_size >= sizeof(struct netmap_if) &&
+	       s->num_bufs > REGION_FIRST_BUFFER && s->if_size >= sizeof(struct netmap_if) &&
 	       s->if_size % _Alignof(struct netmap_if) == 0 && s->if_size <= 1u << 16;
 }
 
