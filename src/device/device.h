@@ -34,9 +34,10 @@ struct device_map {
 	uint8_t *base;
 	size_t size;
 	struct netmap_if *nifp;
-	uint8_t *buffers;  /* address of buffer 0 */
-	uint32_t num_bufs; /* valid indexes are 2 … num_bufs - 1 */
-	uint32_t buf_size;
+	uint8_t *buffers;   /* address of buffer 0 */
+	uint32_t num_bufs;  /* valid indexes are 2 … num_bufs - 1 */
+	uint32_t buf_size;  /* from one buffer to the next … */
+	uint32_t buf_room;  /* … and what of it a packet may fill */
 	const void *region; /* equal for devices whose buffers may be swapped */
 };
 

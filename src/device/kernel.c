@@ -234,6 +234,7 @@ static int kernel_map(struct device *device, struct device_map *out)
 	    .num_bufs =
 		(uint32_t)((size_t)(mapping->base + mapping->size - buffers) / ring->nr_buf_size),
 	    .buf_size = ring->nr_buf_size,
+	    .buf_room = ring->nr_buf_size,
 	    .region = mapping,
 	};
 	return 0;

@@ -192,10 +192,10 @@ int port_finish(struct loom_port *port)
 {
 	int err = port->device->ops->map(port->device, &port->map);
 
-	if (!err && port->offset >= port->map.buf_size)
+	if (!err && port->offset >= port->map.buf_room)
 		err = error_set(-EINVAL,
 		    "port \"%s\": an offset of %u leaves no room in buffers of %u bytes",
-		    port->name, port->offset, port->map.buf_size);
+		    port->name, port->offset, port->map.buf_room);
 	if (!err) {
 		port->id = port_id_take();
 		return 0;

@@ -87,7 +87,7 @@ int loom_tx(struct loom_port *port, unsigned index, struct loom_txring *out)
 	    .num_slots = ring->ring->num_slots,
 	    .buf_size = port->map.buf_size,
 	    .num_bufs = port->map.num_bufs - LOOM_FIRST_BUFFER,
-	    .frame_max = port->map.buf_size - port->offset,
+	    .frame_max = port->map.buf_room - port->offset,
 	    .sync = &ring->sync,
 	    .region = port->map.region,
 	    .id = port->id,
@@ -200,7 +200,7 @@ int loom_port_info(const struct loom_port *port, struct loom_info *out)
 	out->rx_slots = reg->nr_rx_slots;
 	out->buffer_size = port->map.buf_size;
 	out->max_payload =
-	    (port->map.buf_size - port->offset) *
+	    (port->map.buf_room - port->offset) *
 	    (out->tx_slots - 1 < NETMAP_MAX_FRAGS ? out->tx_slots - 1 : NETMAP_MAX_FRAGS);
 	out->extra_buffers = reg->nr_extra_bufs;
 	return 0;

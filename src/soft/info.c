@@ -15,6 +15,8 @@ static int port_ask(const char *name, const char *directory, struct port **out)
 	    .directory = directory,
 	    .tx_rings = 1,
 	    .rx_rings = 1,
+	    .any_tx_rings = true,
+	    .any_rx_rings = true,
 	    .tx_slots = SOFT_SLOTS_DEFAULT,
 	    .rx_slots = SOFT_SLOTS_DEFAULT,
 	    .buf_size = SOFT_BUF_DEFAULT,

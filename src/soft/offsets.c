@@ -59,7 +59,7 @@ static int ring_check(struct ring *r, bool in_use, struct offsets *asked)
 
 static void ring_set(struct ring *r, const struct offsets *offsets)
 {
-	uint32_t room = r->port->region->buf_size - offsets->max;
+	uint32_t room = r->port->region->buf_room - offsets->max;
 
 	r->offset_max = offsets->max;
 	r->offset_room = offsets->gap && offsets->gap < room ? offsets->gap : room;
@@ -90,7 +90,7 @@ static int visit_rings(const struct port *port, const struct soft_range *tx,
 static int bind_checked(const struct port *port, const struct soft_range *tx,
     const struct soft_range *rx, struct nmreq_opt_offsets *option)
 {
-	uint32_t buf_size = port->region->buf_size;
+	uint32_t buf_size = port->region->buf_room;
 	uint64_t gap = option->nro_min_gap;
 	struct offsets offsets = {
 	    .mask = mask_of(option->nro_offset_bits),

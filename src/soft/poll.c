@@ -137,7 +137,7 @@ static int arm_pending(struct ring *rings, const struct soft_range *bound, struc
 		struct pollfd wake = {.fd = -1};
 		int news = 0;
 
-		if (rings[i].hwcur != rings[i].rhead)
+		if (rings[i].hwcur != rings[i].rhead || rings[i].pending)
 			news = rings[i].port->kind->arm(&rings[i], &wake);
 		if (news < 0)
 			return news;

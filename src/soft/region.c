@@ -37,8 +37,8 @@ size_t region_control_bytes(const struct region_shape *shape)
 
 size_t region_buffer_bytes(const struct region_shape *shape)
 {
-	return round_up(
-	    REGION_BUFFERS_OFFSET + (size_t)shape->num_bufs * shape->buf_size, os_page_size());
+	return round_up(region_buffers_offset(shape) + (size_t)shape->num_bufs * shape->buf_size,
+	    os_page_size());
 }
 
 /* ---- life ---- */
@@ -85,6 +85,7 @@ struct region *region_new(const struct region_shape *shape)
 	region->shape = *shape;
 	region->num_bufs = shape->num_bufs;
 	region->buf_size = shape->buf_size;
+	region->buf_room = shape->buf_size - shape->headroom;
 	region->ring_stride = page + region_slot_bytes(shape->ring_slots);
 	region->rings_at = round_up((size_t)shape->if_size * REGION_IFS, page);
 	region->bufs_at = region->rings_at + region_rings(shape) * region->ring_stride;
@@ -365,7 +366,7 @@ struct netmap_ring *region_ring(const struct region *region, uint32_t index)
 
 static size_t first_buffer_at(const struct region *region)
 {
-	return region->bufs_at + REGION_BUFFERS_OFFSET;
+	return region->bufs_at + region_buffers_offset(&region->shape);
 }
 
 uint8_t *region_buffer(const struct region *region, uint32_t index)
@@ -386,6 +387,11 @@ struct netmap_slot *region_slots(const struct region *region, uint32_t area)
 			  : (uint8_t *)region->control + region->file_slots + area * bytes;
 
 	return (struct netmap_slot *)(void *)at;
+}
+
+uint8_t *region_chunks(const struct region *region)
+{
+	return region->base + region->bufs_at;
 }
 
 void region_ring_init(

@@ -38,6 +38,7 @@
 #define REGION_GLOBAL       1u /* id of the one that interfaces share */
 #define REGION_GLOBAL_NAME  "(global)"
 #define REGION_AREAS_MAX    1024u
+#define REGION_HEADROOM     256u /* what AF_XDP keeps free before a packet */
 
 /* netmap's header declares what a program must not write as const; its device writes it, once. */
 #define CONST_SET(type, field, value) (*(type *)(uintptr_t) & (field) = (type)(value))
@@ -47,8 +48,10 @@ struct region_shape {
 	uint32_t plain, pairs; /* rings that stand alone, and pairs of rings */
 	uint32_t ring_slots;   /* of each, at most */
 	uint32_t num_bufs;     /* buffers 0 and 1 included */
-	uint32_t buf_size;
-	uint32_t if_size; /* bytes of a netmap_if with its table of rings */
+	uint32_t buf_size;     /* from one buffer to the next */
+	uint32_t if_size;      /* bytes of a netmap_if with its table of rings */
+	uint32_t
+	    headroom; /* of each buffer, before its packet: not the program's; 0 or REGION_HEADROOM */
 };
 
 /* What the users of a region share. Changed under region_lock(). */
@@ -70,6 +73,8 @@ struct region {
 	uint32_t id;
 	struct region_shape shape; /* checked copy */
 	uint32_t num_bufs, buf_size;
+	uint32_t
+	    buf_room; /* bytes of a packet that one buffer takes: buf_size without the headroom */
 	uint8_t *base;
 	size_t size;
 	size_t rings_at, ring_stride, bufs_at;
@@ -165,6 +170,9 @@ static inline uint32_t region_ring_of(const struct region *region, uint32_t area
 
 struct netmap_ring *region_ring(const struct region *region, uint32_t index);
 uint8_t *region_buffer(const struct region *region, uint32_t index);
+
+/** Where all buffers begin, headroom included: a page's beginning. */
+uint8_t *region_chunks(const struct region *region);
 
 /** Slots of an area, whichever rings use them. */
 struct netmap_slot *region_slots(const struct region *region, uint32_t area);

@@ -7,13 +7,19 @@
 
 #define REGION_MAGIC 0x6e6f6967656b70ull
 /* Raise it when struct region_control or the layout of the file changes. */
-#define REGION_ABI   1u
+#define REGION_ABI   2u
 
 /*
  * Where buffers are copied to and from the kernel, they must not start where the kernel's own do:
  * 2 KiB boundaries alias there, and the copy stalls (bench/rows/packet_tx at 1,514 bytes: 18 %).
  */
 #define REGION_BUFFERS_OFFSET 64u
+
+/** How far behind a page's beginning buffer 0 stands: memory of AF_XDP has each packet behind its headroom. */
+static inline size_t region_buffers_offset(const struct region_shape *shape)
+{
+	return shape->headroom ? shape->headroom : REGION_BUFFERS_OFFSET;
+}
 
 /** Whether a region of that shape can be: another process may have written it. */
 bool region_shape_is_sane(const struct region_shape *shape);

@@ -23,8 +23,10 @@ bool region_shape_is_sane(const struct region_shape *s)
 	return s->plain <= REGION_AREAS_MAX && s->pairs <= REGION_AREAS_MAX - s->plain &&
 	       region_areas(s) > 0 && s->ring_slots >= 1 && s->ring_slots <= SOFT_SLOTS_MAX &&
 	       s->buf_size >= SOFT_BUF_MIN && s->buf_size <= SOFT_BUF_MAX &&
-	       s->buf_size % SOFT_BUF_UNIT == 0 && s->num_bufs > REGION_FIRST_BUFFER &&
-	       s->if_size >= sizeof(struct netmap_if) &&
+	       s->buf_size % SOFT_BUF_UNIT == 0 &&
+	       (s->headroom == 0 ||
+		   (s->headroom == REGION_HEADROOM && s->buf_size > REGION_HEADROOM)) &&
+	       s->num_bufs > REGION_FIRST_BUFFER && s->if_size >= sizeof(struct netmap_if) &&
 	       s->if_size % _Alignof(struct netmap_if) == 0 && s->if_size <= 1u << 16;
 }
 
@@ -354,7 +356,7 @@ int region_view_map(int dirfd, const char *file, struct region_view *out)
 	out->base = base;
 	out->size = layout.size;
 	out->slots_at = layout.slots;
-	out->bufs_at = layout.bufs + REGION_BUFFERS_OFFSET;
+	out->bufs_at = layout.bufs + region_buffers_offset(&out->shape);
 	return 0;
 }
 

@@ -33,6 +33,8 @@ static void request_fill(struct port_request *out, const struct nmreq_header *he
 	    .name = header->nr_name,
 	    .tx_rings = or_default(reg->nr_tx_rings, 1, SOFT_RINGS_MAX),
 	    .rx_rings = or_default(reg->nr_rx_rings, 1, SOFT_RINGS_MAX),
+	    .any_tx_rings = reg->nr_tx_rings == 0,
+	    .any_rx_rings = reg->nr_rx_rings == 0,
 	    .tx_slots = or_default(reg->nr_tx_slots, SOFT_SLOTS_DEFAULT, SOFT_SLOTS_MAX),
 	    .rx_slots = or_default(reg->nr_rx_slots, SOFT_SLOTS_DEFAULT, SOFT_SLOTS_MAX),
 	    .host_tx_rings = or_default(reg->nr_host_tx_rings, 0, SOFT_RINGS_MAX),

@@ -91,7 +91,7 @@ static const struct port_kind *kind_named(const char *name, size_t len)
 }
 
 /* Interfaces are served by the first kind here that works; each refusal is kept. */
-static const char *const interface_kinds[] = {"packet"};
+static const char *const interface_kinds[] = {"xdp", "packet"};
 
 static int port_open(
     const struct port_kind *kind, const struct port_request *request, struct port **out)
@@ -137,7 +137,7 @@ static int interface_open(
 	if (!err)
 		return error_set(-ENXIO,
 		    "no port kind of this build serves the interface \"%s\" (built without "
-		    "the packet kind)",
+		    "the xdp and packet kinds)",
 		    request->name);
 	return err;
 }

@@ -36,7 +36,7 @@ static bool clear_bad_slots(struct ring *r)
 			slots[i].len = 0;
 			ring_drop(r, LOOM_DROP_BAD_INDEX, 1);
 			found = true;
-		} else if (slots[i].len > region->buf_size) {
+		} else if (slots[i].len > region->buf_room) {
 			slots[i].len = 0;
 			ring_drop(r, LOOM_DROP_BAD_LENGTH, 1);
 			found = true;
@@ -135,7 +135,7 @@ uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t 
 		ring_drop(r, LOOM_DROP_BAD_INDEX, 1);
 		return NULL;
 	}
-	if (offset >= region->buf_size || *len > region->buf_size - offset) {
+	if (offset >= region->buf_room || *len > region->buf_room - offset) {
 		ring_drop(r, LOOM_DROP_BAD_LENGTH, 1);
 		return NULL;
 	}
@@ -149,9 +149,9 @@ uint8_t *ring_slot_space(const struct ring *r, uint32_t index, uint32_t *room)
 	uint64_t offset = slot_offset(r, index);
 
 	if (buffer < REGION_FIRST_BUFFER || buffer >= region->num_bufs ||
-	    offset >= region->buf_size)
+	    offset >= region->buf_room)
 		return NULL;
-	*room = region->buf_size - (uint32_t)offset;
+	*room = region->buf_room - (uint32_t)offset;
 	if (ring_offset_mask(r) && r->offset_room < *room)
 		*room = r->offset_room;
 	return region_buffer(region, buffer) + offset;

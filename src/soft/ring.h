@@ -44,6 +44,7 @@ struct ring {
 	uint32_t offset_room; /* … and the bytes that a slot can be given behind it */
 	uint16_t index;       /* among the rings of its direction */
 	bool tx;
+	bool pending;     /* TX: of the slots before hwcur the system has some to take yet */
 	uint32_t unusual; /* 0: a sync is the kind's move and nothing else; changed atomically */
 	int kick; /* readable until the next sync: packets came before the descriptor; or -1 */
 	struct watch *watch;     /* monitors; NULL until there was one */

@@ -30,6 +30,7 @@ static int soft_map(struct device *device, struct device_map *out)
 	    .buffers = region_buffer(region, 0),
 	    .num_bufs = region->num_bufs,
 	    .buf_size = region->buf_size,
+	    .buf_room = region->buf_room,
 	    .region = region,
 	};
 	return 0;

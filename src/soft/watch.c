@@ -183,7 +183,7 @@ static int put_slot(struct turn *turn, uint32_t at, bool more)
 		return put_indirect(turn, from, len, flags);
 	if (buffer < REGION_FIRST_BUFFER || buffer >= region->num_bufs)
 		return LOOM_DROP_BAD_INDEX;
-	if (offset >= region->buf_size || len > region->buf_size - offset || len > sink->buf_size)
+	if (offset >= region->buf_room || len > region->buf_room - offset || len > sink->buf_size)
 		return LOOM_DROP_BAD_LENGTH;
 	if (is_swapped(turn->tap, offset))
 		return put_swapped(turn, from, word, flags);

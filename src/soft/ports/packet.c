@@ -9,11 +9,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "../../base/error.h"
@@ -26,29 +24,6 @@ struct packet {
 	struct packet_tx *tx;
 	uint32_t num_rx, num_tx;
 };
-
-int packet_link_check(const struct port *port, int fd)
-{
-	struct sockaddr_ll bound = {0};
-	socklen_t size = sizeof bound;
-	struct ifreq request = {0};
-
-	/* The kernel unbinds the socket when its interface goes. */
-	if (getsockname(fd, (struct sockaddr *)&bound, &size) == 0)
-		request.ifr_ifindex = bound.sll_ifindex;
-	if (request.ifr_ifindex <= 0 || ioctl(fd, SIOCGIFNAME, &request) != 0 ||
-	    ioctl(fd, SIOCGIFFLAGS, &request) != 0)
-		return error_set(-ENETDOWN,
-		    "port \"%s\": the interface is gone; close the port, and open it again when "
-		    "there is one",
-		    port->name);
-	if (request.ifr_flags & IFF_UP)
-		return 0;
-	return error_set(-ENETDOWN,
-	    "port \"%s\": the interface is down; the port goes on when it is up (ip link set %s "
-	    "up)",
-	    port->name, request.ifr_name);
-}
 
 int packet_option_set(int fd, int option, const void *value, socklen_t size)
 {
@@ -144,61 +119,24 @@ static struct packet *packet_new(uint32_t num_tx, uint32_t num_rx)
 	packet->tx = rings_allocate(num_tx, sizeof *packet->tx);
 	for (uint32_t i = 0; packet->rx && i < num_rx; i++)
 		packet->rx[i].fd = -1;
-	for (uint32_t i = 0; packet->tx && i < num_tx; i++)
-		packet->tx[i].fd = packet->tx[i].timer = -1;
+	for (uint32_t i = 0; packet->tx && i < num_tx; i++) {
+		packet->tx[i].fd = -1;
+		retry_init(&packet->tx[i].retry);
+	}
 	if (packet->rx && packet->tx)
 		return packet;
 	packet_free(packet);
 	return NULL;
 }
 
-/* The interface's index and flags by its name; false: there is none. */
-/* 0, -ENODEV without such an interface, or why that could not be found out. */
-static int interface_ask(const char *name, int *index, short *flags)
-{
-	struct ifreq request = {0};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
-	if (strcmp(request.ifr_name, name) != 0)
-		err = -ENODEV; /* too long to be one */
-	if (!err && ioctl(fd, SIOCGIFINDEX, &request) != 0)
-		err = -errno;
-	*index = request.ifr_ifindex;
-	if (!err && ioctl(fd, SIOCGIFFLAGS, &request) != 0)
-		err = -errno;
-	*flags = request.ifr_flags;
-	close(fd);
-	return err;
-}
-
 static int request_check(const struct port_request *request, int *interface)
 {
-	short flags = 0;
-	int err;
-
 	if (request->host_tx_rings || request->host_rx_rings)
 		return error_set(-EOPNOTSUPP,
 		    "port \"%s\": AF_PACKET has no host rings, the host keeps its own way to the "
 		    "interface; leave out '^', '*' and host-rings",
 		    request->name);
-	err = interface_ask(request->ident, interface, &flags);
-	if (err == -ENODEV)
-		return error_set(-ENXIO,
-		    "port \"%s\": there is no interface \"%s\" in this network namespace (\"ip "
-		    "link\" lists them)",
-		    request->name, request->ident);
-	if (err)
-		return error_set(err, "port \"%s\": cannot look for the interface \"%s\": %s",
-		    request->name, request->ident, strerror(-err));
-	if (flags & IFF_LOOPBACK) /* netmap refuses it with this error, too */
-		return error_set(-EINVAL,
-		    "port \"%s\": a loopback interface has no link; use \"loop:\" or a pipe",
-		    request->name);
-	return 0;
+	return link_find(request, interface);
 }
 
 static void attach(struct port *port, struct packet *packet)

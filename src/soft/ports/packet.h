@@ -12,6 +12,8 @@
 #include <sys/uio.h>
 
 #include "../port.h"
+#include "link.h"
+#include "retry.h"
 
 #define PACKET_TX_BATCH 256u /* packets per system call: bench/rows/packet_tx */
 
@@ -19,31 +21,24 @@ struct packet_rx {
 	int fd;
 	uint8_t *blocks;
 	uint32_t num_blocks;
-	uint32_t block;        /* the one that is read, or comes next */
-	uint32_t left;         /* its packets not yet taken */
-	const uint8_t *packet; /* the first of them */
-	bool losing;           /* the kernel has drops to report */
-	bool doubtful;         /* the link was down when last looked at, or never was */
-	uint32_t idle;         /* syncs without packets since the last look */
-	uint64_t looked_ns;
+	uint32_t block;         /* the one that is read, or comes next */
+	uint32_t left;          /* its packets not yet taken */
+	const uint8_t *packet;  /* the first of them */
+	bool losing;            /* the kernel has drops to report */
+	struct link_watch link; /* by the same socket */
 } __attribute__((aligned(128)));
 
 struct packet_tx {
 	int fd;
-	int timer; /* -1 until somebody sleeps on the ring */
-	bool armed;
-	bool blocked;      /* the system took less than there was */
-	uint32_t retry_us; /* the next sleep's */
-	uint32_t skip;     /* the packet that begins here is dropped, and counted already */
+	struct retry retry;
+	bool blocked;  /* the system took less than there was */
+	uint32_t skip; /* the packet that begins here is dropped, and counted already */
 	struct mmsghdr messages[PACKET_TX_BATCH];
 	struct iovec parts[PACKET_TX_BATCH + NETMAP_MAX_FRAGS];
 	uint32_t after[PACKET_TX_BATCH]; /* the slot behind each message */
 } __attribute__((aligned(128)));
 
 /* packet.c */
-
-/** Whether the interface of a bound socket is up; if not, -ENETDOWN and what can be done. */
-int packet_link_check(const struct port *port, int fd);
 
 /** setsockopt() on the level of AF_PACKET. */
 int packet_option_set(int fd, int option, const void *value, socklen_t size);

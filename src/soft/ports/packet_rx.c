@@ -32,10 +32,6 @@
 #define BLOCKS_MIN 8u
 #define RETIRE_MS  1u /* the least there is */
 
-/* How often a ring that is synced without ever sleeping asks how the link and the kernel are. */
-#define LOOK_SYNCS 32u
-#define LOOK_NS    20000000u
-
 #define TAG_BYTES 4u
 #define TAG_AT    12u /* behind the two addresses */
 
@@ -201,31 +197,14 @@ static void count_kernel_drops(struct ring *r, struct packet_rx *rx)
 /* Ask the kernel what the mapped blocks do not say. */
 static int look(struct ring *r, struct packet_rx *rx)
 {
-	int happened = 0, err = 0;
-	socklen_t size = sizeof happened;
-
 	count_kernel_drops(r, rx);
-	getsockopt(rx->fd, SOL_SOCKET, SO_ERROR, &happened, &size);
-	if (happened || rx->doubtful)
-		err = packet_link_check(r->port, rx->fd);
-	rx->doubtful = err != 0;
-	return err;
+	return link_look(r->port, &rx->link);
 }
 
 /* No system call as a rule: a ring may be synced in a loop, and one that sleeps looks in arm. */
 static int look_at_times(struct ring *r, struct packet_rx *rx)
 {
-	uint64_t now;
-
-	if (rx->doubtful)
-		return look(r, rx);
-	if (++rx->idle % LOOK_SYNCS)
-		return 0;
-	now = os_now_ns();
-	if (now - rx->looked_ns < LOOK_NS)
-		return 0;
-	rx->looked_ns = now;
-	return look(r, rx);
+	return link_look_is_due(&rx->link) ? look(r, rx) : 0;
 }
 
 int packet_rxsync(struct ring *r)
@@ -329,7 +308,7 @@ void packet_rx_take(struct packet_rx *rx, const void *own)
 int packet_rx_adopt(struct packet_rx *rx, int fd, uint32_t num_rings)
 {
 	rx->fd = fd;
-	rx->doubtful = true;
+	link_watch_init(&rx->link, fd);
 	return blocks_map(rx, blocks_for(num_rings), 0);
 }
 
@@ -349,7 +328,7 @@ int packet_rx_open(struct packet_rx *rx, int interface, uint32_t num_rings)
 	const int version = TPACKET_V3, on = 1;
 	int err = packet_socket_open(&rx->fd);
 
-	rx->doubtful = true;
+	link_watch_init(&rx->link, rx->fd);
 	if (!err)
 		err = packet_option_set(rx->fd, PACKET_VERSION, &version, sizeof version);
 	if (!err)

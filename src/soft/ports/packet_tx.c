@@ -6,16 +6,11 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "packet.h"
 
 #define SKIP_NONE UINT32_MAX
-
-/* Drivers say when they are full, but not when they have room again: sleepers try after a while. */
-#define RETRY_MIN_US 50u
-#define RETRY_MAX_US 5000u
 
 enum described { WHOLE, UNFINISHED, BAD };
 
@@ -100,7 +95,7 @@ static int refused(struct ring *r, const struct packet_tx *tx, int err)
 	case ENETDOWN:
 	case ENXIO:
 	case ENODEV:
-		return packet_link_check(r->port, tx->fd) ? -ENETDOWN : -EAGAIN;
+		return link_check(r->port, tx->fd) ? -ENETDOWN : -EAGAIN;
 	default:
 		ring_drop(r, LOOM_DROP_REFUSED, 1);
 		return 0;
@@ -124,7 +119,7 @@ static int transmit(struct ring *r, struct packet_tx *tx, unsigned n)
 		}
 		done += (unsigned)sent;
 		r->hwcur = tx->after[done - 1];
-		tx->retry_us = RETRY_MIN_US;
+		retry_reset(&tx->retry);
 	}
 	return 0;
 }
@@ -149,33 +144,14 @@ int packet_txsync(struct ring *r)
 	return err == -EAGAIN ? 0 : err;
 }
 
-static int timer_set(struct packet_tx *tx, uint32_t microseconds)
-{
-	const struct itimerspec after = {.it_value.tv_nsec = (long)microseconds * 1000};
-
-	tx->armed = microseconds > 0;
-	return timerfd_settime(tx->timer, 0, &after, NULL) == 0 ? 0 : -errno;
-}
-
-static int timer_start(struct packet_tx *tx)
-{
-	const uint32_t us = tx->retry_us;
-
-	tx->retry_us = us * 2 < RETRY_MAX_US ? us * 2 : RETRY_MAX_US;
-	return timer_set(tx, us);
-}
-
 int packet_tx_arm(struct ring *r, struct pollfd *out)
 {
 	struct packet_tx *tx = r->state;
+	int err = retry_open(&tx->retry, out);
 
-	if (tx->timer < 0)
-		tx->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (tx->timer < 0)
-		return -errno;
-	out->fd = tx->timer;
-	out->events = POLLIN;
-	return tx->blocked ? timer_start(tx) : ring_ready(r);
+	if (err)
+		return err;
+	return tx->blocked ? retry_start(&tx->retry) : ring_ready(r);
 }
 
 void packet_tx_disarm(struct ring *r)
@@ -183,16 +159,17 @@ void packet_tx_disarm(struct ring *r)
 	struct packet_tx *tx = r->state;
 
 	if (tx->blocked)
-		timer_start(tx); /* there is room again, but what is pending wants another sync */
-	else if (tx->armed)
-		timer_set(tx, 0);
+		retry_start(
+		    &tx->retry); /* there is room again, but what is pending wants another sync */
+	else
+		retry_stop(&tx->retry);
 }
 
 int packet_tx_adopt(struct packet_tx *tx, int fd)
 {
 	tx->fd = fd;
 	tx->skip = SKIP_NONE;
-	tx->retry_us = RETRY_MIN_US;
+	retry_init(&tx->retry);
 	return fd < 0 ? -EPROTO : 0;
 }
 
@@ -202,7 +179,7 @@ int packet_tx_open(struct packet_tx *tx, int interface)
 	int err = packet_socket_open(&tx->fd);
 
 	tx->skip = SKIP_NONE;
-	tx->retry_us = RETRY_MIN_US;
+	retry_init(&tx->retry);
 	if (!err)
 		err = packet_option_set(tx->fd, PACKET_QDISC_BYPASS, &on, sizeof on);
 	return err ? err : packet_socket_bind(tx->fd, interface, 0);
@@ -210,8 +187,7 @@ int packet_tx_open(struct packet_tx *tx, int interface)
 
 void packet_tx_close(struct packet_tx *tx)
 {
-	if (tx->timer >= 0)
-		close(tx->timer);
+	retry_close(&tx->retry);
 	if (tx->fd >= 0)
 		close(tx->fd);
 }

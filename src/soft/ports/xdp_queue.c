@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A queue's socket: made for the first user of one of its two rings, closed after the last one of both. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/if_xdp.h>
+
+#include "../../base/error.h"
+#include "xdp.h"
+#include "xdp_check.h"
+
+/* Newer than the headers of some systems: how many packets one call sends where it copies. Linux 6.17. */
+#define XDP_SEND_BUDGET 9
+
+/* Positions are counted in slots: a ring of the kernel's has a power of two. */
+static uint32_t entries_for(uint32_t slots)
+{
+	uint32_t n = 1;
+
+	while (n < slots)
+		n <<= 1;
+	return n;
+}
+
+static int socket_create(const struct xdp_port *xdp, struct xdp_queue *q, const struct port *port,
+    const char *interface, uint16_t bind_flags)
+{
+	const struct xsk_umem_config memory = {.fill_size = entries_for(port->rx_slots),
+	    .comp_size = entries_for(port->tx_slots),
+	    .frame_size = 1u << xdp->umem->shift};
+	const struct xsk_socket_config config = {.rx_size = memory.fill_size,
+	    .tx_size = memory.comp_size,
+	    .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+	    .bind_flags = (uint16_t)(bind_flags | XDP_USE_NEED_WAKEUP)};
+	int err = xsk_umem__create(
+	    &q->umem, xdp->umem->chunks, xdp->umem->size, &q->rx.fill, &q->tx.done, &memory);
+
+	if (err) {
+		q->umem = NULL;
+		return xdp_umem_refused(xdp->umem, port->name, err);
+	}
+	err = xsk_socket__create(
+	    &q->socket, interface, q->number, q->umem, &q->rx.ring, &q->tx.ring, &config);
+	if (!err)
+		return 0;
+	q->socket = NULL;
+	xsk_umem__delete(q->umem);
+	q->umem = NULL;
+	return err;
+}
+
+static void socket_close(struct xdp_queue *q)
+{
+	if (q->rx.pollset >= 0)
+		close(q->rx.pollset);
+	retry_close(&q->tx.retry);
+	if (q->rx.link.fd >= 0)
+		close(q->rx.link.fd);
+	if (q->socket)
+		xsk_socket__delete(q->socket);
+	if (q->umem)
+		xsk_umem__delete(q->umem);
+	q->socket = NULL;
+	q->umem = NULL;
+	q->rx.pollset = q->rx.link.fd = q->rx.fd = q->tx.fd = q->tx.link_fd = -1;
+}
+
+static int refused(const struct port *port, const struct xdp_queue *q, int err)
+{
+	if (err == -EBUSY)
+		return error_set(err,
+		    "port \"%s\": queue %u has an AF_XDP socket already, of another port or "
+		    "process",
+		    port->name, q->number);
+	return error_set(err, "port \"%s\": cannot bind an AF_XDP socket to queue %u: %s",
+	    port->name, q->number, strerror(-err));
+}
+
+/* The ways to bind, the best one first. What a driver refuses, it refuses for all its queues. */
+static int socket_bind(
+    struct xdp_port *xdp, struct xdp_queue *q, const struct port *port, const char *interface)
+{
+	static const uint16_t ways[] = {
+	    XDP_ZEROCOPY | XDP_BIND_SG, XDP_ZEROCOPY, XDP_COPY | XDP_BIND_SG, XDP_COPY};
+	int err = -EOPNOTSUPP;
+
+	for (; xdp->way < sizeof ways / sizeof ways[0]; xdp->way++) {
+		uint16_t way = ways[xdp->way];
+
+		if ((way & XDP_ZEROCOPY && !xdp->program.native) ||
+		    (way & XDP_BIND_SG && !xdp->program.fragments))
+			continue;
+		err = socket_create(xdp, q, port, interface, way);
+		if (!err) {
+			xdp->zero_copy = way & XDP_ZEROCOPY;
+			xdp->fragments = way & XDP_BIND_SG;
+			return 0;
+		}
+		if (err == -EBUSY || err == -ENOMEM || err == -EPERM || err == -ENOBUFS)
+			break;
+	}
+	if (err == -ENOMEM || err == -EPERM || err == -ENOBUFS)
+		return xdp_umem_refused(xdp->umem, port->name, err);
+	return refused(port, q, err);
+}
+
+static int link_watch_open(const struct xdp_port *xdp, struct xdp_queue *q, const char *name)
+{
+	int fd = link_socket_open(xdp->interface);
+
+	if (fd < 0)
+		return error_set(fd, "port \"%s\": cannot watch its link: %s", name, strerror(-fd));
+	link_watch_init(&q->rx.link, fd);
+	q->tx.link_fd = fd;
+	return 0;
+}
+
+static void socket_set_up(const struct xdp_port *xdp, struct xdp_queue *q, const struct port *port)
+{
+	const uint32_t budget = entries_for(port->tx_slots);
+
+	q->rx.fd = q->tx.fd = xsk_socket__fd(q->socket);
+	q->rx.counted = 0;
+	q->tx.fragments = xdp->fragments;
+	setsockopt(q->tx.fd, SOL_XDP, XDP_SEND_BUDGET, &budget, sizeof budget);
+}
+
+static void mode_say(struct port *port, const struct xdp_port *xdp)
+{
+	const char *how = xdp->zero_copy        ? "zero-copy"
+			  : xdp->program.native ? "native, copies"
+						: "generic, copies";
+
+	snprintf(port->mode, sizeof port->mode, "%s%s%s", how,
+	    xdp->fragments ? ", multi-buffer" : "", xdp->umem->shared ? "" : ", memory of its own");
+	port->zero_copy = xdp->zero_copy;
+}
+
+static int queue_open(struct port *port, struct xdp_queue *q)
+{
+	struct xdp_port *xdp = port->state;
+	struct xdp_facts facts;
+	int err = xdp_facts_read(xdp->interface, &facts);
+
+	if (err)
+		return error_set(
+		    err, "port \"%s\": its interface is gone: %s", port->name, strerror(-err));
+	err = socket_bind(xdp, q, port, facts.name);
+	if (err)
+		return err;
+	socket_set_up(xdp, q, port);
+	err = xdp_check_frames(&facts, port->name, port->region->buf_room, xdp->fragments);
+	if (!err)
+		err = link_watch_open(xdp, q, port->name);
+	if (err) {
+		socket_close(q);
+		return err;
+	}
+	mode_say(port, xdp);
+	return 0;
+}
+
+static void queue_leave(struct port *port, struct xdp_queue *q)
+{
+	if (--q->users > 0)
+		return;
+	socket_close(q);
+	if (q->number < port->num_rx - port->host_rx)
+		xdp_rx_stop(&port->rx[q->number]);
+	if (q->number < port->num_tx - port->host_tx)
+		xdp_tx_stop(&port->tx[q->number]);
+}
+
+static int rx_begin(struct port *port, struct xdp_queue *q)
+{
+	const struct xdp_port *xdp = port->state;
+	int err;
+
+	xdp_rx_start(&port->rx[q->number]);
+	err = xdp_program_take(&xdp->program, q->number, q->rx.fd);
+	return err ? error_set(err, "port \"%s\": cannot direct queue %u to its socket: %s",
+			 port->name, q->number, strerror(-err))
+		   : 0;
+}
+
+int xdp_begin(struct ring *r)
+{
+	struct port *port = r->port;
+	struct xdp_port *xdp = port->state;
+	struct xdp_queue *q = &xdp->queues[r->index];
+	int err = q->users == 0 ? queue_open(port, q) : 0;
+
+	if (err)
+		return err;
+	q->users++;
+	err = r->tx ? 0 : rx_begin(port, q);
+	if (err)
+		queue_leave(port, q);
+	return err;
+}
+
+void xdp_end(struct ring *r)
+{
+	const struct xdp_port *xdp = r->port->state;
+	struct xdp_queue *q = &xdp->queues[r->index];
+
+	/* Where others have the socket too, it leaves the map when the last of them closes it. */
+	if (!r->tx && !r->port->held_elsewhere)
+		xdp_program_leave(&xdp->program, q->number);
+	queue_leave(r->port, q);
+}
