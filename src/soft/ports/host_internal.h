@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What host.c and host_rings.c share. */
+#ifndef SOFT_PORTS_HOST_INTERNAL_H
+#define SOFT_PORTS_HOST_INTERNAL_H
+
+#include "../../os/tap.h"
+#include "host.h"
+#include "host_link.h"
+
+/** A host ring's state. */
+struct host_queue {
+	struct host *host;
+	int fd; /* of the direction's TAP device; -1 while the ring has no user */
+};
+
+/* A TAP device: there while a ring of its direction has a user. */
+struct host_tap {
+	char name[TAP_NAME_SIZE];
+	int interface;
+	unsigned users;
+};
+
+struct host {
+	struct port *port;
+	int interface;
+	bool copies;
+	unsigned nic_tx, nic_rx;   /* rings of the NIC in use */
+	struct host_tap out, in;   /* what the host sends; what it is to receive */
+	struct host_hook divert;   /* interface -> out */
+	struct host_hook inject;   /* in -> interface */
+	struct host_hook admit;    /* at the interface's way in … */
+	bool dropping;             /* … dropping what bears no mark */
+	struct host_queue *queues; /* TX rings', then RX rings' */
+};
+
+#endif
