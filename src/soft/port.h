@@ -32,7 +32,8 @@ struct port_request {
 	uint64_t
 	    monitor_flags; /* … NR_MONITOR_*, NR_ZCOPY_MON; slots may be 0: the watched port's */
 	struct region
-	    *region;  /* that was asked for by id or otherwise; the caller's reference; NULL */
+	    *region; /* that was asked for by id or otherwise; the caller's reference; NULL */
+	uint32_t xdp_mode, xdp_busy_poll_us; /* as in struct loom_config */
 	bool any_end; /* only asking: either end of a pipe that is open here will do */
 };
 

@@ -44,8 +44,11 @@ static void request_fill(struct port_request *out, const struct nmreq_header *he
 	};
 	if (soft && soft->buffer_size)
 		out->buf_size = soft->buffer_size;
-	if (soft)
+	if (soft) {
 		out->directory = soft->directory;
+		out->xdp_mode = soft->xdp_mode;
+		out->xdp_busy_poll_us = soft->xdp_busy_poll_us;
+	}
 }
 
 /* The rings of one direction that a mode selects; end <= first selects none. */

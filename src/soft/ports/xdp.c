@@ -51,12 +51,15 @@ static int request_check(struct port_request *request, int *interface, struct xd
 	return 0;
 }
 
-/* Generic where there is no native one; but not where that is in use. */
+/* Generic where there is no native one and none was asked for; but not where that is in use. */
 static int program_attach(struct xdp_port *xdp, const char *name)
 {
-	int err = xdp_program_attach(xdp->interface, true, name, &xdp->program);
+	int err = 0;
 
-	if (err && err != -EPERM && err != -EBUSY)
+	if (xdp->mode != LOOM_XDP_GENERIC)
+		err = xdp_program_attach(xdp->interface, true, name, &xdp->program);
+	if (xdp->mode == LOOM_XDP_GENERIC ||
+	    (xdp->mode == LOOM_XDP_ANY && err && err != -EPERM && err != -EBUSY))
 		err = xdp_program_attach(xdp->interface, false, name, &xdp->program);
 	return err;
 }
@@ -159,6 +162,8 @@ static int xdp_open(struct port *port, const struct port_request *wanted)
 		return error_set(-ENOMEM, "out of memory for \"%s\"", request.name);
 	xdp->interface = interface;
 	xdp->program.link = xdp->program.map = -1;
+	xdp->mode = (enum loom_xdp_mode)request.xdp_mode;
+	xdp->busy_poll_us = request.xdp_busy_poll_us;
 	err = set_up(port, &request, &facts, xdp);
 	if (err) {
 		xdp_free(xdp);

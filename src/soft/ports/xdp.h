@@ -16,6 +16,8 @@
 
 #include <xdp/xsk.h>
 
+#include <pktloom/port.h>
+
 #include "../port.h"
 #include "link.h"
 #include "retry.h"
@@ -69,6 +71,8 @@ struct xdp_queue {
 
 struct xdp_port {
 	int interface;
+	enum loom_xdp_mode mode; /* as asked for */
+	uint32_t busy_poll_us;
 	unsigned way; /* to bind: those before it were refused */
 	bool zero_copy, fragments;
 	uint32_t num_queues;
