@@ -44,6 +44,14 @@ enum loom_device {
 #define LOOM_ZERO
 #endif
 
+/** How an AF_XDP port receives. Others than the default are taken or refused, nothing else is tried. */
+enum loom_xdp_mode {
+	LOOM_XDP_ANY = 0,   /* the first of the following that the interface has */
+	LOOM_XDP_ZERO_COPY, /* in the driver, straight to the port's buffers */
+	LOOM_XDP_NATIVE,    /* in the driver, by a copy */
+	LOOM_XDP_GENERIC    /* behind the driver: works for all interfaces */
+};
+
 /**
  * How to open a port. Zero means default everywhere; what the name says wins over this struct,
  * and for objects that exist already (the second end of a pipe) the existing shape wins over both.
@@ -51,7 +59,7 @@ enum loom_device {
 struct loom_config {
 	/* sizeof(struct loom_config); LOOM_CONFIG fills it */
 	size_t size LOOM_ZERO;
-	/* NIC rings, 1 to 256; default 1, and as many RX as TX */
+	/* NIC rings, 1 to 256; default 1 (xdp: the interface's queues), and as many RX as TX */
 	uint32_t tx_rings LOOM_ZERO;
 	uint32_t rx_rings LOOM_ZERO;
 	/* slots per ring, from 2 on (one always stays empty); default 1024, RX as TX; clipped to 4096 */
@@ -75,6 +83,13 @@ struct loom_config {
 	uint32_t offset LOOM_ZERO;
 	/* the largest offset that the program will give slots itself; default: as offset */
 	uint32_t offset_max LOOM_ZERO;
+	/* how an AF_XDP port receives; default: the best way that the interface has */
+	enum loom_xdp_mode xdp_mode LOOM_ZERO;
+	/*
+	 * microseconds for which the kernel polls an AF_XDP port's queue in the program's own time
+	 * instead of in interrupts; default none
+	 */
+	uint32_t xdp_busy_poll_us LOOM_ZERO;
 };
 
 /**

@@ -113,6 +113,8 @@ struct device_opt_soft {
 	uint32_t buffer_size; /* 0: default */
 	uint32_t spin_us;     /* 0: default, UINT32_MAX: never */
 	const char *directory;
+	uint32_t xdp_mode; /* enum loom_xdp_mode */
+	uint32_t xdp_busy_poll_us;
 };
 
 /** A new soft device, unbound. */

@@ -58,6 +58,9 @@ static int config_check(const char *name, struct loom_config *config)
 	if ((unsigned)config->device > LOOM_DEVICE_SOFT)
 		return field_error(
 		    name, "device", (unsigned)config->device, "a LOOM_DEVICE_… value");
+	if ((unsigned)config->xdp_mode > LOOM_XDP_GENERIC)
+		return field_error(
+		    name, "xdp_mode", (unsigned)config->xdp_mode, "a LOOM_XDP_… value");
 	return 0;
 }
 
@@ -170,7 +173,9 @@ static int open_device(struct loom_port *port, const char *text, const struct lo
 	    .soft = {.option = {.nro_reqtype = DEVICE_OPT_SOFT, .nro_size = sizeof extras.soft},
 		.buffer_size = config->buffer_size,
 		.spin_us = config->spin_us,
-		.directory = config->directory}};
+		.directory = config->directory,
+		.xdp_mode = (uint32_t)config->xdp_mode,
+		.xdp_busy_poll_us = config->xdp_busy_poll_us}};
 	struct nmreq_header header;
 	struct name_error error;
 	struct name name;

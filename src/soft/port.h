@@ -24,6 +24,7 @@ struct port_request {
 	uint32_t tx_rings, rx_rings;
 	bool any_tx_rings, any_rx_rings; /* as many as there are: the numbers are only a default */
 	uint32_t host_tx_rings, host_rx_rings;
+	bool host; /* host rings are to be bound */
 	uint32_t tx_slots, rx_slots;
 	uint32_t buf_size;
 	uint32_t extra_bufs;
@@ -32,7 +33,8 @@ struct port_request {
 	uint64_t
 	    monitor_flags; /* … NR_MONITOR_*, NR_ZCOPY_MON; slots may be 0: the watched port's */
 	struct region
-	    *region;  /* that was asked for by id or otherwise; the caller's reference; NULL */
+	    *region; /* that was asked for by id or otherwise; the caller's reference; NULL */
+	uint32_t xdp_mode, xdp_busy_poll_us; /* as in struct loom_config */
 	bool any_end; /* only asking: either end of a pipe that is open here will do */
 };
 

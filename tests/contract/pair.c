@@ -36,6 +36,8 @@ static const struct row rows[] = {
 #ifdef WITH_NETNS
     {"packet", "packet, over a cable", "packet:n%u", "packet:f%u", PLACE_HERE, VIA_CABLE},
     {"packet", "packet, two threads", "packet:n%u", "packet:f%u", PLACE_THREAD, VIA_CABLE},
+    {"xdp", "xdp, over a cable", "xdp:n%u", "xdp:f%u", PLACE_HERE, VIA_CABLE},
+    {"xdp", "xdp, two threads", "xdp:n%u", "xdp:f%u", PLACE_THREAD, VIA_CABLE},
 #endif
 };
 
@@ -45,6 +47,7 @@ static const struct {
 } elsewhere[] = {
     {"null", "test_null.c"},
     {"packet", "tests/e2e"},
+    {"xdp", "tests/e2e"},
     {"switch", "tests/switch"},
 };
 
@@ -435,7 +438,7 @@ static bool is_wanted(const struct row *row, int argc, char **argv)
 	static const char *const names[] = {"here", "thread", "process"};
 
 	if (row->via == VIA_CABLE)
-		return is_named("packet", argc, argv);
+		return is_named(row->kind, argc, argv);
 	if (row->via == VIA_KERNEL)
 		return is_named("kernel", argc, argv);
 	return argc <= 1 || is_named(names[row->place], argc, argv);
@@ -454,7 +457,8 @@ static unsigned has(const struct row *row)
 	       (row->place != PLACE_THREAD ? NEEDS_ONE_THREAD : 0) |
 	       (row->place != PLACE_HERE ? NEEDS_CONCURRENCY : 0) |
 	       (row->via == VIA_CABLE ? 0 : NEEDS_MEMORY) |
-	       (row->via == VIA_KERNEL ? 0 : NEEDS_SIZES | NEEDS_COUNTS);
+	       (row->via == VIA_KERNEL ? 0 : NEEDS_COUNTS) |
+	       (row->via == VIA_KERNEL || strcmp(row->kind, "xdp") == 0 ? 0 : NEEDS_SIZES);
 }
 
 static size_t add_rows(struct CMUnitTest *tests, const struct body *body, int argc, char **argv)
@@ -481,7 +485,8 @@ int suite_run(const struct suite *suite, int argc, char **argv)
 
 	if (!tests)
 		return 1;
-	if (is_named("packet", argc, argv) && cables_possible() != 0) {
+	if ((is_named("packet", argc, argv) || is_named("xdp", argc, argv)) &&
+	    cables_possible() != 0) {
 		printf("SKIP: no network namespace with a veth pair can be made here\n");
 		free(tests);
 		return EXIT_SKIP;

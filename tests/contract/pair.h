@@ -95,7 +95,7 @@ struct body {
 #define NEEDS_MEMORY                                                                               \
 	8u /* between the ends: what is synced is there at once, and stays in its slot */
 #define NEEDS_SIZES                                                                                \
-	16u /* buffers as large as was asked for: a request to the kernel's device cannot say so */
+	16u /* buffers as large as was asked for: the kernel's device and AF_XDP have their own */
 #define NEEDS_COUNTS 32u /* of sleeps and wakeups, which the kernel's device does not tell */
 
 struct suite {

@@ -45,9 +45,25 @@ int wire_teardown(void **state)
 	return 0;
 }
 
+const char *wire_kind = "packet";
+enum loom_xdp_mode wire_xdp_mode = LOOM_XDP_ANY;
+
+/* An interface's plain name is opened as the program's kind. */
+static const char *full_name(const char *name, char *out, size_t size)
+{
+	if (strpbrk(name, ":{}"))
+		return name;
+	snprintf(out, size, "%s:%s", wire_kind, name);
+	return out;
+}
+
 void end_open(struct end *end, const char *name, const struct loom_config *config)
 {
-	assert_ok(loom_open(name, config, &end->port));
+	struct loom_config with = config ? *config : *LOOM_CONFIG(.tx_rings = 0);
+	char full[64];
+
+	with.xdp_mode = wire_xdp_mode;
+	assert_ok(loom_open(full_name(name, full, sizeof full), &with, &end->port));
 	if (loom_tx_rings(end->port))
 		assert_ok(loom_tx(end->port, 0, &end->tx));
 	if (loom_rx_rings(end->port))

@@ -39,6 +39,11 @@ int wire_run(const char *name, const struct CMUnitTest *tests, size_t n);
 int wire_setup(void **state); /* *state: a struct wire without ports, the cable plugged in */
 int wire_teardown(void **state);
 
+/** What end_open() opens interfaces as: "packet", unless a program says otherwise before its tests. */
+extern const char *wire_kind;
+extern enum loom_xdp_mode wire_xdp_mode;
+
+/** The name of an interface, without a kind, or of any port. */
 void end_open(struct end *end, const char *name, const struct loom_config *config);
 void end_close(struct end *end);
 

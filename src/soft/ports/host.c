@@ -14,7 +14,14 @@
 #include "../../base/error.h"
 #include "host_internal.h"
 
-const uint32_t host_rings_default = 1;
+int host_rings_choose(struct port_request *request)
+{
+	if (request->host_tx_rings == 0)
+		request->host_tx_rings = 1;
+	if (request->host_rx_rings == 0)
+		request->host_rx_rings = 1;
+	return 0;
+}
 
 /* ---- messages ---- */
 

@@ -26,8 +26,11 @@
 
 struct host;
 
-/** How many pairs an interface has by itself: 1, or 0 in a build without them. */
-extern const uint32_t host_rings_default;
+/**
+ * As the module: interfaces have a pair of host rings, whether or not anybody asked for it. A build without
+ * them refuses requests for some with -EOPNOTSUPP.
+ */
+int host_rings_choose(struct port_request *request);
 
 /**
  * For a port that is built. Makes nothing of the system's yet.
@@ -51,7 +54,7 @@ static inline bool host_owns(const struct ring *r)
 int host_begin(struct host *host, struct ring *r);
 void host_end(struct host *host, struct ring *r);
 
-/** What of the port's mode is about host rings, from ", " on; "" while none is in use. */
+/** What of the port's mode is about host rings, from ", host" on; "" while none is in use. */
 const char *host_describe(const struct host *host);
 
 /* ---- host_rings.c: rings that host_owns() ---- */

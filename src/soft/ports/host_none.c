@@ -2,9 +2,20 @@
 /* host.h in a build without libbpf or TAP devices: interfaces have no host rings. */
 #include "host.h"
 
+#include <errno.h>
 #include <stddef.h>
 
-const uint32_t host_rings_default = 0;
+#include "../../base/error.h"
+
+int host_rings_choose(struct port_request *request)
+{
+	if (!request->host && !request->host_tx_rings && !request->host_rx_rings)
+		return 0;
+	return error_set(-EOPNOTSUPP,
+	    "port \"%s\": this build has no host rings (it was made without libbpf, or on a "
+	    "system without TAP devices); leave out '^', '*' and host-rings",
+	    request->name);
+}
 
 int host_create(struct port *port, int interface, bool copies, struct host **out)
 {

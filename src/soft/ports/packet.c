@@ -130,20 +130,11 @@ static struct packet *packet_new(uint32_t num_tx, uint32_t num_rx)
 	return NULL;
 }
 
-/* As the module: there are host rings, whether or not anybody asked for them. */
 static int request_check(struct port_request *request, int *interface)
 {
-	if (host_rings_default == 0 && (request->host_tx_rings || request->host_rx_rings))
-		return error_set(-EOPNOTSUPP,
-		    "port \"%s\": this build has no host rings (it was made without libbpf, or on "
-		    "a "
-		    "system without TAP devices); leave out '^', '*' and host-rings",
-		    request->name);
-	if (request->host_tx_rings == 0)
-		request->host_tx_rings = host_rings_default;
-	if (request->host_rx_rings == 0)
-		request->host_rx_rings = host_rings_default;
-	return link_find(request, interface);
+	int err = host_rings_choose(request);
+
+	return err ? err : link_find(request, interface);
 }
 
 static void describe(struct port *port)

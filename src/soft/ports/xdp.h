@@ -16,7 +16,10 @@
 
 #include <xdp/xsk.h>
 
+#include <pktloom/port.h>
+
 #include "../port.h"
+#include "host.h"
 #include "link.h"
 #include "retry.h"
 #include "xdp_program.h"
@@ -68,7 +71,10 @@ struct xdp_queue {
 } __attribute__((aligned(128)));
 
 struct xdp_port {
+	struct host *host; /* NULL: none in this build */
 	int interface;
+	enum loom_xdp_mode mode; /* as asked for */
+	uint32_t busy_poll_us;
 	unsigned way; /* to bind: those before it were refused */
 	bool zero_copy, fragments;
 	uint32_t num_queues;

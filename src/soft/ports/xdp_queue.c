@@ -15,6 +15,9 @@
 /* Newer than the headers of some systems: how many packets one call sends where it copies. Linux 6.17. */
 #define XDP_SEND_BUDGET 9
 
+/* Packets of one turn: what the kernel's own turns take. */
+#define BUSY_POLL_BUDGET 64
+
 /* Positions are counted in slots: a ring of the kernel's has a power of two. */
 static uint32_t entries_for(uint32_t slots)
 {
@@ -79,6 +82,17 @@ static int refused(const struct port *port, const struct xdp_queue *q, int err)
 	    port->name, q->number, strerror(-err));
 }
 
+static bool is_possible(const struct xdp_port *xdp, uint16_t way)
+{
+	const bool zero_copy = way & XDP_ZEROCOPY;
+
+	if (way & XDP_BIND_SG && !xdp->program.fragments)
+		return false;
+	if (zero_copy)
+		return xdp->program.native && xdp->mode <= LOOM_XDP_ZERO_COPY;
+	return xdp->mode != LOOM_XDP_ZERO_COPY;
+}
+
 /* The ways to bind, the best one first. What a driver refuses, it refuses for all its queues. */
 static int socket_bind(
     struct xdp_port *xdp, struct xdp_queue *q, const struct port *port, const char *interface)
@@ -90,8 +104,7 @@ static int socket_bind(
 	for (; xdp->way < sizeof ways / sizeof ways[0]; xdp->way++) {
 		uint16_t way = ways[xdp->way];
 
-		if ((way & XDP_ZEROCOPY && !xdp->program.native) ||
-		    (way & XDP_BIND_SG && !xdp->program.fragments))
+		if (!is_possible(xdp, way))
 			continue;
 		err = socket_create(xdp, q, port, interface, way);
 		if (!err) {
@@ -118,6 +131,16 @@ static int link_watch_open(const struct xdp_port *xdp, struct xdp_queue *q, cons
 	return 0;
 }
 
+/* A wish: a kernel that cannot goes on with interrupts. */
+static bool busy_poll_start(int fd, uint32_t microseconds)
+{
+	const int prefer = 1, budget = BUSY_POLL_BUDGET;
+
+	return setsockopt(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &prefer, sizeof prefer) == 0 &&
+	       setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &microseconds, sizeof microseconds) == 0 &&
+	       setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof budget) == 0;
+}
+
 static void socket_set_up(const struct xdp_port *xdp, struct xdp_queue *q, const struct port *port)
 {
 	const uint32_t budget = entries_for(port->tx_slots);
@@ -126,6 +149,7 @@ static void socket_set_up(const struct xdp_port *xdp, struct xdp_queue *q, const
 	q->rx.counted = 0;
 	q->tx.fragments = xdp->fragments;
 	setsockopt(q->tx.fd, SOL_XDP, XDP_SEND_BUDGET, &budget, sizeof budget);
+	q->rx.busy_poll = xdp->busy_poll_us > 0 && busy_poll_start(q->rx.fd, xdp->busy_poll_us);
 }
 
 static void mode_say(struct port *port, const struct xdp_port *xdp)
@@ -134,7 +158,7 @@ static void mode_say(struct port *port, const struct xdp_port *xdp)
 			  : xdp->program.native ? "native, copies"
 						: "generic, copies";
 
-	snprintf(port->mode, sizeof port->mode, "%s%s%s", how,
+	snprintf(port->mode, sizeof port->mode, "%s%s%s%s", how, xdp->busy_poll_us ? ", polls" : "",
 	    xdp->fragments ? ", multi-buffer" : "", xdp->umem->shared ? "" : ", memory of its own");
 	port->zero_copy = xdp->zero_copy;
 }

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Packets through AF_XDP, between the two ends of a cable; natively or generically, as its argument says. */
+#include "wire.h"
+
+#include <stdio.h>
+
+#define MANY 1000000u
+
+/* Send all, receive all, by one thread: number and content of each packet are checked. */
+static void exchange(struct end *from, struct end *to, uint32_t all, uint32_t (*len_of)(uint32_t))
+{
+	const uint64_t deadline = now_ms() + 60000;
+	uint32_t sent = 0, got = 0;
+	struct loom_frame frame;
+
+	while (got < all) {
+		/* No more on the way than the receiver has slots for. */
+		while (sent < all && sent - got < to->rx.num_slots / 2) {
+			uint8_t data[2048];
+
+			packet_fill(data, len_of(sent), sent);
+			if (loom_send(&from->tx, data, len_of(sent)) != 1)
+				break;
+			sent++;
+		}
+		assert_ok(loom_tx_sync(&from->tx));
+		assert_ok(loom_rx_sync(&to->rx));
+		while (loom_recv(&to->rx, &frame) == 1) {
+			if (!packet_is_ours(frame.data, frame.len))
+				continue;
+			if (frame.len != len_of(got) || !packet_is(frame.data, frame.len, got))
+				fail_msg("packet %u has %u bytes or is not what was sent", got,
+				    frame.len);
+			got++;
+		}
+		if (now_ms() > deadline)
+			fail_msg("only %u of %u packets came", got, all);
+	}
+}
+
+static uint32_t small(uint32_t number)
+{
+	(void)number;
+	return 60;
+}
+
+static uint32_t any(uint32_t number)
+{
+	return 60 + number * 7 % 1455;
+}
+
+static void a_million_packets_arrive_in_order_and_whole(void **state)
+{
+	struct wire *wire = *state;
+
+	wire_open(wire);
+	exchange(&wire->near, &wire->far, MANY, small);
+}
+
+static void packets_of_all_lengths_arrive_both_ways(void **state)
+{
+	struct wire *wire = *state;
+
+	wire_open(wire);
+	exchange(&wire->near, &wire->far, 20000, any);
+	exchange(&wire->far, &wire->near, 20000, any);
+}
+
+static void the_mode_is_the_one_that_was_asked_for(void **state)
+{
+	struct wire *wire = *state;
+	struct loom_info info;
+
+	wire_open(wire);
+	assert_ok(loom_port_info(wire->near.port, &info));
+	assert_string_equal(info.kind, "xdp");
+	assert_non_null(strstr(info.mode, wire_xdp_mode == LOOM_XDP_NATIVE ? "native" : "generic"));
+	assert_false(info.zero_copy);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest xdp[] = {
+	    WIRE_TEST(the_mode_is_the_one_that_was_asked_for),
+	    WIRE_TEST(packets_of_all_lengths_arrive_both_ways),
+	    WIRE_TEST(a_million_packets_arrive_in_order_and_whole),
+	};
+
+	wire_kind = "xdp";
+	wire_xdp_mode =
+	    argc > 1 && strcmp(argv[1], "generic") == 0 ? LOOM_XDP_GENERIC : LOOM_XDP_NATIVE;
+	return WIRE_TESTS(xdp);
+}
