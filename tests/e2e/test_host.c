@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -189,6 +190,55 @@ static void without_a_nic_tx_ring_the_host_sends_as_ever(void **state)
 	close(fd);
 }
 
+static int have_nic(void *arg)
+{
+	struct loom_port *nic;
+	char byte;
+
+	if (loom_open(TRIED, NULL, &nic) != 0)
+		return 1;
+	return read(*(int *)arg, &byte, 1) == 1 ? 0 : 2;
+}
+
+static bool comes_within(struct end *end, int fd, uint16_t port, int timeout_ms)
+{
+	uint64_t deadline = now_ms() + (uint64_t)timeout_ms;
+	struct loom_frame frame;
+
+	do {
+		host_broadcast(fd, port, "x", 1);
+		loom_port_wait(end->port, LOOM_RX, 50);
+		while (loom_recv(&end->rx, &frame))
+			if (host_sent(&frame, port))
+				return true;
+	} while (now_ms() < deadline);
+	return false;
+}
+
+/* The NIC in one process, the host's side in another; nobody asks who came first. */
+static void rings_of_other_processes_count(void **state)
+{
+	struct wire *wire = *state;
+	int tell[2], fd;
+	pid_t other;
+
+	host_open(&wire->near, TRIED "^");
+	end_open(&wire->far, "packet:" FAR, NULL);
+	fd = host_socket();
+	assert_true(comes_within(&wire->far, fd, 4000, PATIENCE_MS));
+	assert_int_equal(pipe(tell), 0);
+	other = child_start(have_nic, &tell[0]);
+	assert_true(comes_within(&wire->near, fd, 4001, PATIENCE_MS));
+	assert_int_equal(kill(other, SIGKILL), 0);
+	child_wait(other);
+	loom_port_wait(wire->near.port, LOOM_RX, 300);
+	assert_ok(loom_rx_sync(&wire->near.rx));
+	assert_true(comes_within(&wire->far, fd, 4002, PATIENCE_MS));
+	close(tell[0]);
+	close(tell[1]);
+	close(fd);
+}
+
 /* Flows are spread over the pairs that are in use. */
 static void several_pairs_share_what_the_host_sends(void **state)
 {
@@ -304,6 +354,7 @@ int main(void)
 	    HOST_TEST(what_goes_to_the_host_ring_is_received_by_the_host),
 	    HOST_TEST(the_host_does_not_receive_by_itself),
 	    HOST_TEST(without_a_nic_tx_ring_the_host_sends_as_ever),
+	    HOST_TEST(rings_of_other_processes_count),
 	    HOST_TEST(several_pairs_share_what_the_host_sends),
 	    HOST_TEST(every_pair_reaches_the_host),
 	    HOST_TEST(one_pair_can_be_bound_alone),

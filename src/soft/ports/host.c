@@ -23,6 +23,8 @@ int host_rings_choose(struct port_request *request)
 	return 0;
 }
 
+#define LOOK_NS 100000000u
+
 /* ---- messages ---- */
 
 static int tap_refused(const struct host *host, int err)
@@ -99,8 +101,12 @@ static int queue_open(struct host *host, struct host_tap *tap, struct host_queue
 
 static void queue_close(struct host_tap *tap, struct host_queue *queue)
 {
+	if (queue->pollset >= 0)
+		close(queue->pollset);
+	if (queue->timer >= 0)
+		close(queue->timer);
 	close(queue->fd);
-	queue->fd = -1;
+	queue->fd = queue->pollset = queue->timer = -1;
 	tap->users--;
 }
 
@@ -111,9 +117,20 @@ static bool is_used(const struct host *host)
 	return host->out.users + host->in.users > 0;
 }
 
+/* Rings of the NIC in use, by this port or another one, of whichever process. */
+static bool nic_is_used(const struct host *host, bool tx)
+{
+	const char *directory = host->port->directory[0] ? host->port->directory : NULL;
+
+	return (tx                ? host->nic_tx
+		   : host->copies ? host->nic_rx
+				  : 0) > 0 ||
+	       host_presence_ask(directory, host->interface, tx);
+}
+
 static int divert_settle(struct host *host)
 {
-	bool wanted = host->out.users > 0 && host->nic_tx > 0;
+	bool wanted = host->out.users > 0 && nic_is_used(host, true);
 
 	if (wanted == host_hook_attached(&host->divert))
 		return 0;
@@ -137,7 +154,7 @@ static int inject_settle(struct host *host)
 
 static int admit_settle(struct host *host)
 {
-	bool drop = host->copies && host->nic_rx > 0 && is_used(host);
+	bool drop = is_used(host) && nic_is_used(host, false);
 	bool wanted = drop || host->in.users > 0;
 
 	if (wanted == host_hook_attached(&host->admit) && drop == host->dropping)
@@ -158,6 +175,24 @@ static int settle(struct host *host)
 	return err;
 }
 
+bool host_waits_for_others(const struct host *host)
+{
+	return __atomic_load_n(&host->nic_tx, __ATOMIC_RELAXED) == 0;
+}
+
+/* Who cannot have the lock need not: somebody is settling things. */
+void host_look(struct host *host)
+{
+	uint64_t now = os_now_ns();
+
+	if (now - __atomic_load_n(&host->looked_ns, __ATOMIC_RELAXED) < LOOK_NS ||
+	    pthread_mutex_trylock(&host->lock) != 0)
+		return;
+	__atomic_store_n(&host->looked_ns, now, __ATOMIC_RELAXED);
+	settle(host);
+	pthread_mutex_unlock(&host->lock);
+}
+
 /* ---- rings ---- */
 
 static struct host_tap *tap_of(struct host *host, const struct ring *r)
@@ -167,10 +202,13 @@ static struct host_tap *tap_of(struct host *host, const struct ring *r)
 
 static void count(struct host *host, const struct ring *r, unsigned by)
 {
-	if (r->tx)
-		host->nic_tx += by;
-	else
-		host->nic_rx += by;
+	const char *directory = host->port->directory[0] ? host->port->directory : NULL;
+	unsigned *users = r->tx ? &host->nic_tx : &host->nic_rx;
+
+	__atomic_store_n(users, *users + by, __ATOMIC_RELAXED);
+	if (r->tx || host->copies)
+		host_presence_tell(r->tx ? &host->told_tx : &host->told_rx, directory,
+		    host->interface, r->tx, *users > 0);
 }
 
 /* Programs go before the queue that they lead to, or the host's packets would be lost. */
@@ -187,7 +225,7 @@ static void use_end(struct host *host, struct ring *r)
 	queue_close(tap_of(host, r), r->state);
 }
 
-int host_begin(struct host *host, struct ring *r)
+static int use_begin(struct host *host, struct ring *r)
 {
 	int err = 0;
 
@@ -204,24 +242,37 @@ int host_begin(struct host *host, struct ring *r)
 	return hook_refused(host, err);
 }
 
+int host_begin(struct host *host, struct ring *r)
+{
+	int err;
+
+	pthread_mutex_lock(&host->lock);
+	err = use_begin(host, r);
+	pthread_mutex_unlock(&host->lock);
+	return err;
+}
+
 void host_end(struct host *host, struct ring *r)
 {
+	pthread_mutex_lock(&host->lock);
 	use_end(host, r);
+	pthread_mutex_unlock(&host->lock);
 }
 
 const char *host_describe(const struct host *host)
 {
 	if (host->out.users == 0)
 		return is_used(host) ? ", host rings" : "";
-	return host->nic_tx ? ", host rings"
-			    : ", host RX ring sees nothing before a NIC TX ring is in use";
+	return host->nic_tx
+		   ? ", host rings"
+		   : ", host RX ring sees nothing without a NIC TX ring, and none is in use here";
 }
 
 /* ---- life ---- */
 
 static void queue_attach(struct host *host, struct ring *r, struct host_queue *queue)
 {
-	*queue = (struct host_queue){.host = host, .fd = -1};
+	*queue = (struct host_queue){.host = host, .fd = -1, .pollset = -1, .timer = -1};
 	r->state = queue;
 }
 
@@ -241,6 +292,7 @@ int host_create(struct port *port, int interface, bool copies, struct host **out
 	    .divert = HOST_HOOK_NONE,
 	    .inject = HOST_HOOK_NONE,
 	    .admit = HOST_HOOK_NONE,
+	    .lock = PTHREAD_MUTEX_INITIALIZER,
 	    .queues = queues};
 	for (uint32_t i = 0; i < port->host_tx; i++)
 		queue_attach(host, &port->tx[port->num_tx - port->host_tx + i], &queues[i]);

@@ -2,11 +2,14 @@
 /* Syncs of host rings: a read or a write of a TAP queue for each packet. */
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "../../base/error.h"
 #include "host_internal.h"
+
+#define LOOK_MS 100 /* as host_look() does at most */
 
 static int gone(const struct ring *r)
 {
@@ -66,6 +69,7 @@ int host_txsync(struct ring *r)
 	struct iovec parts[NETMAP_MAX_FRAGS];
 	int err = 0;
 
+	host_look(queue->host);
 	while (r->hwcur != r->rhead && !err) {
 		uint32_t at = r->hwcur;
 		int n = gather(r, &at, parts);
@@ -104,6 +108,7 @@ int host_rxsync(struct ring *r)
 	int n = 0;
 
 	r->hwcur = r->rhead;
+	host_look(queue->host);
 	while (n >= 0 && ring_next(r, r->hwtail) != r->hwcur) {
 		struct netmap_slot *slot = &r->common.ring->slot[r->hwtail];
 		uint32_t room;
@@ -124,11 +129,34 @@ int host_rxsync(struct ring *r)
 	return n < 0 && n != -EAGAIN && n != -EINTR && !taken ? gone(r) : 0;
 }
 
+/* A descriptor that is readable when the queue is, and every LOOK_MS. */
+static int pollset_open(struct host_queue *queue)
+{
+	int err;
+
+	queue->pollset = os_pollset_create();
+	if (queue->pollset < 0)
+		return queue->pollset;
+	queue->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	err = queue->timer < 0 ? -errno : os_pollset_add(queue->pollset, queue->timer, POLLIN);
+	return err ? err : os_pollset_add(queue->pollset, queue->fd, POLLIN);
+}
+
+/* Without rings of the NIC in this process, something may come as soon as another has some. */
 int host_arm(struct ring *r, struct pollfd *out)
 {
-	const struct host_queue *queue = r->state;
+	const struct itimerspec soon = {.it_value.tv_nsec = LOOK_MS * 1000000};
+	struct host_queue *queue = r->state;
+	int err = 0;
 
 	out->fd = r->tx ? -1 : queue->fd;
 	out->events = POLLIN;
-	return ring_ready(r);
+	if (r->tx || !host_waits_for_others(queue->host))
+		return ring_ready(r);
+	if (queue->pollset < 0)
+		err = pollset_open(queue);
+	if (!err && timerfd_settime(queue->timer, 0, &soon, NULL) != 0)
+		err = -errno;
+	out->fd = queue->pollset;
+	return err ? err : ring_ready(r);
 }
