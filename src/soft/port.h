@@ -55,7 +55,7 @@ static inline bool port_counts_are_sane(
 struct port {
 	const struct port_kind *kind;
 	char name[NETMAP_REQ_IFNAMSIZ];
-	char mode[64];       /* for people */
+	char mode[128];      /* for people */
 	char directory[128]; /* where its shared object is looked for; "" the default */
 	unsigned references;
 	struct region *region;

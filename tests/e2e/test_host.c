@@ -174,17 +174,17 @@ static void without_a_nic_tx_ring_the_host_sends_as_ever(void **state)
 	int fd;
 
 	host_open(&wire->near, TRIED "^");
-	expect_mode(&wire->near, "host RX ring sees nothing", true);
+	expect_mode(&wire->near, "while no NIC TX ring", true);
 	end_open(&wire->far, "packet:" FAR, NULL);
 	fd = host_socket();
 	host_broadcast(fd, 4000, "a", 1);
 	host_expect(&wire->far, 4000, &frame);
 	assert_ok(loom_open(TRIED "/T", NULL, &nic));
-	expect_mode(&wire->near, "host RX ring sees nothing", false);
+	expect_mode(&wire->near, "while no NIC TX ring", false);
 	host_broadcast(fd, 4001, "b", 1);
 	host_expect(&wire->near, 4001, &frame);
 	loom_close(nic);
-	expect_mode(&wire->near, "host RX ring sees nothing", true);
+	expect_mode(&wire->near, "while no NIC TX ring", true);
 	host_broadcast(fd, 4002, "c", 1);
 	host_expect(&wire->far, 4002, &frame);
 	close(fd);

@@ -265,7 +265,7 @@ const char *host_describe(const struct host *host)
 		return is_used(host) ? ", host rings" : "";
 	return host->nic_tx
 		   ? ", host rings"
-		   : ", host RX ring sees nothing without a NIC TX ring, and none is in use here";
+		   : ", host RX rings get nothing while no NIC TX ring is in use (here none is)";
 }
 
 /* ---- life ---- */
