@@ -9,7 +9,7 @@
 {
 	setup_base='cc meson ninja pkg-config python3'
 	setup_run="$setup_base ip ping"
-	setup_test="$setup_run cxx cmocka strace valgrind"
+	setup_test="$setup_run cxx cmocka libbpf strace valgrind"
 	setup_clang='clang clang-rt'
 	setup_lint="$setup_base cmocka clang-format clang-tidy cppcheck shellcheck mandoc git npm ca-certificates"
 }
@@ -55,6 +55,7 @@ setup_met() { # NEED
 	gcc | clang) echo "$setup_c" | setup_links c "$1" ;;
 	cxx) echo "$setup_cxx" | setup_links c++ c++ ;;
 	clang-rt) echo "$setup_fuzzer" | setup_links c clang -fsanitize=fuzzer,address ;;
+	libbpf) echo '#include <bpf/bpf.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	cmocka) echo '#include <cmocka.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	meson) case $(meson --version 2>/dev/null) in '' | 0.[0-9] | 0.[0-9].* | 0.[1-5][0-9].* | 0.60.*) false ;; esac ;;
 	ninja) have ninja || have ninja-build || have samu ;;
@@ -86,6 +87,7 @@ setup_packages() { # NEED
 		;;
 	clang-format) setup_known clang-format-14 clang-format ;;
 	cmocka) echo libcmocka-dev ;;
+	libbpf) echo libbpf-dev ;;
 	gnuplot) echo gnuplot-nox ;;
 	ip) echo iproute2 ;;
 	ninja) echo ninja-build ;;

@@ -72,27 +72,15 @@ static struct bpf_tc_hook clsact(int interface, bool way_in)
 	    .attach_point = way_in ? BPF_TC_INGRESS : BPF_TC_EGRESS};
 }
 
-/* All of a clsact is destroyed at once. */
-static void clsact_destroy(int interface)
-{
-	struct bpf_tc_hook at = clsact(interface, true);
-
-	at.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-	bpf_tc_hook_destroy(&at);
-}
-
+/* The discipline itself stays: others may have filters there by the time that ours go. */
 static int clsact_attach(struct host_hook *hook, int program, int interface, bool way_in)
 {
 	struct bpf_tc_hook at = clsact(interface, way_in);
 	struct bpf_tc_opts options = {.sz = sizeof options, .prog_fd = program, .priority = 1};
 	int err = bpf_tc_hook_create(&at);
 
-	if (err && err != -EEXIST)
-		return err;
-	hook->own_qdisc = err == 0;
-	err = bpf_tc_attach(&at, &options);
-	if (err && hook->own_qdisc)
-		clsact_destroy(interface);
+	if (!err || err == -EEXIST)
+		err = bpf_tc_attach(&at, &options);
 	if (err)
 		return err;
 	hook->interface = interface;
@@ -105,14 +93,18 @@ static int clsact_attach(struct host_hook *hook, int program, int interface, boo
 /* Takes the program over. A kernel that does not know tcx says that the arguments are invalid. */
 static int attach(struct host_hook *hook, int program, int interface, bool way_in)
 {
+	libbpf_print_fn_t print;
 	int err;
 
 	if (program < 0)
 		return program;
 	*hook = HOST_HOOK_NONE;
 	err = tcx_attach(hook, program, interface, way_in);
-	if (err == -EINVAL || err == -EOPNOTSUPP)
+	if (err == -EINVAL || err == -EOPNOTSUPP) {
+		print = libbpf_set_print(NULL); /* that there is a clsact is no news */
 		err = clsact_attach(hook, program, interface, way_in);
+		libbpf_set_print(print);
+	}
 	close(program);
 	return err;
 }
@@ -127,8 +119,6 @@ void host_link_remove(struct host_hook *hook)
 		    .sz = sizeof options, .handle = hook->handle, .priority = hook->priority};
 
 		bpf_tc_detach(&at, &options);
-		if (hook->own_qdisc)
-			clsact_destroy(hook->interface);
 	}
 	*hook = HOST_HOOK_NONE;
 }

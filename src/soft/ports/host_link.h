@@ -2,7 +2,7 @@
 /*
  * The BPF programs of host rings, and where they are attached: by tcx links (Linux 6.6), which go
  * with the process that holds them, or as filters of a clsact queueing discipline on older kernels.
- * Those stay when a process is killed.
+ * Those stay when a process is killed; the discipline, empty, in any case.
  *
  * Functions return 0 or a negative errno and set no message.
  */
@@ -17,7 +17,6 @@ struct host_hook {
 	int link;      /* tcx: its descriptor; -1 */
 	int interface; /* clsact: where; 0: not attached */
 	bool way_in;
-	bool own_qdisc; /* the queueing discipline was not there before */
 	uint32_t handle, priority;
 };
 
