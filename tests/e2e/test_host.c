@@ -195,7 +195,7 @@ static int have_nic(void *arg)
 	struct loom_port *nic;
 	char byte;
 
-	if (loom_open(TRIED, NULL, &nic) != 0)
+	if (read(*(int *)arg, &byte, 1) != 1 || loom_open(TRIED, NULL, &nic) != 0)
 		return 1;
 	return read(*(int *)arg, &byte, 1) == 1 ? 0 : 2;
 }
@@ -222,12 +222,13 @@ static void rings_of_other_processes_count(void **state)
 	int tell[2], fd;
 	pid_t other;
 
+	assert_int_equal(pipe(tell), 0);
+	other = child_start(have_nic, &tell[0]); /* first: it must not inherit the port */
 	host_open(&wire->near, TRIED "^");
 	end_open(&wire->far, "packet:" FAR, NULL);
 	fd = host_socket();
 	assert_true(comes_within(&wire->far, fd, 4000, PATIENCE_MS));
-	assert_int_equal(pipe(tell), 0);
-	other = child_start(have_nic, &tell[0]);
+	assert_int_equal(write(tell[1], "o", 1), 1);
 	assert_true(comes_within(&wire->near, fd, 4001, PATIENCE_MS));
 	assert_int_equal(kill(other, SIGKILL), 0);
 	child_wait(other);
