@@ -217,6 +217,10 @@ static int packet_begin(struct ring *r)
 		return sockets_error(r->port->name, err);
 	if (packet->host)
 		err = host_begin(packet->host, r);
+	else if (host_owns(r))
+		err = error_set(-EOPNOTSUPP,
+		    "port \"%s\" came from another process, which has its host rings",
+		    r->port->name);
 	describe(r->port);
 	return err;
 }
