@@ -25,6 +25,7 @@ TARGETS = {
     "pipe_rtt_busy": 0.5,
     "pipe_rtt_sleep": 1 / 1.3,
     "preload_pipe": 0.9,
+    "preload_pipe_mixed": 0.9,
     "packet_rx": 1.0,
     "packet_tx": 1.0,
     "api_instructions": 1 / 1.05,

@@ -21,6 +21,7 @@ pipe_copy_1514|pipe_rate|pipe_copy_1514 1514 256 copy all
 pipe_rtt_busy|pipe_rtt_busy|
 pipe_rtt_sleep|pipe_rtt_sleep|
 preload_pipe|preload_pipe|preload_pipe 60 256
+preload_pipe_mixed|preload_pipe|preload_pipe_mixed 60 256 66
 pipe_inproc|inproc|pipe_inproc pipe 60
 switch_60|inproc|switch_60 switch 60
 switch_1514|inproc|switch_1514 switch 1514

@@ -4,7 +4,10 @@
  * under the preload library: how does their rate compare with the same program on the library's API?
  * Each packet is written by the one and read by the other.
  *
- *	preload_pipe NAME LEN BATCH
+ *	preload_pipe NAME LEN BATCH [MOST]
+ *
+ * With MOST, packets have LEN to MOST bytes in turn: each slot's length changes from lap to lap, as traffic's
+ * does, and so everybody stores it. MOST - LEN + 1 must not divide the ring's slots, or it would not.
  *
  * The program starts itself once more with the preload library (PRELOAD_LIBRARY, from the build), which
  * leaves the library's own ports alone.
@@ -25,9 +28,14 @@
 #define BATCH_MAX 512u
 
 struct job {
-	uint32_t len;
+	uint32_t len, most;
 	uint32_t batch;
 };
+
+static inline uint32_t len_after(const struct job *job, uint32_t len)
+{
+	return len == job->most ? job->len : len + 1;
+}
 
 /* What the sender copies from and the receiver copies to: private, and warm. */
 static uint8_t source[BUFFER], sink[BUFFER];
@@ -85,29 +93,34 @@ static inline __attribute__((always_inline)) uint64_t run_receiver(
 
 /* ---- the rings by netmap's macros, whoever syncs them ---- */
 
-/* A slot that is stored to, even with the values it has, takes its line away from the receiver. */
-static inline void slot_set(struct netmap_slot *slot, const struct job *job, bool sparing)
+/*
+ * Stores wait for each other: one to a slot, even of the value it has, waits behind those of the payloads before
+ * it, whose lines are the receiver's. That the slot's line is shared with him, too, costs little beside it.
+ */
+static inline void slot_set(struct netmap_slot *slot, uint32_t len, bool sparing)
 {
-	if (sparing && slot->len == job->len && slot->flags == 0)
+	if (sparing && slot->len == len && slot->flags == 0)
 		return;
-	slot->len = (uint16_t)job->len;
+	slot->len = (uint16_t)len;
 	slot->flags = 0;
 }
 
 static inline __attribute__((always_inline)) uint32_t fill(
-    struct netmap_ring *ring, const struct job *job, bool sparing)
+    struct netmap_ring *ring, const struct job *job, uint32_t *next_len, bool sparing)
 {
-	uint32_t cur = ring->head, n = 0;
+	uint32_t cur = ring->head, len = *next_len, n = 0;
 
 	if (nm_ring_space(ring) >= job->batch)
 		for (; n < job->batch; n++) {
 			struct netmap_slot *slot = &ring->slot[cur];
 
-			memcpy(NETMAP_BUF(ring, slot->buf_idx), source, job->len);
-			slot_set(slot, job, sparing);
+			memcpy(NETMAP_BUF(ring, slot->buf_idx), source, len);
+			slot_set(slot, len, sparing);
+			len = len_after(job, len);
 			cur = nm_ring_next(ring, cur);
 		}
 	ring->head = ring->cur = cur;
+	*next_len = len;
 	return n;
 }
 
@@ -132,6 +145,7 @@ static inline uint32_t drain(struct netmap_ring *ring, const struct job *job)
 
 struct classic {
 	const struct job *job;
+	uint32_t len; /* of the next packet */
 	int fd;
 	void *memory;
 	size_t size;
@@ -151,6 +165,7 @@ static void *classic_open_as(const struct bench_row *row, unsigned side, char id
 		bench_die("out of memory");
 	snprintf(header.nr_name, sizeof header.nr_name, "b%c%c", side == 0 ? '{' : '}', id);
 	c->job = row->job;
+	c->len = c->job->len;
 	c->fd = open(NETMAP_DEVICE_NAME, O_RDWR);
 	if (c->fd < 0 || ioctl(c->fd, NIOCCTRL, &header) != 0)
 		bench_die("%s does not serve \"%s\"", NETMAP_DEVICE_NAME, header.nr_name);
@@ -186,7 +201,7 @@ static void classic_close(void *end)
 static inline uint32_t classic_send(void *end)
 {
 	struct classic *c = end;
-	uint32_t n = fill(c->tx, c->job, false);
+	uint32_t n = fill(c->tx, c->job, &c->len, false);
 
 	ioctl(c->fd, NIOCTXSYNC, NULL);
 	return n;
@@ -195,7 +210,7 @@ static inline uint32_t classic_send(void *end)
 static inline uint32_t sparing_send(void *end)
 {
 	struct classic *c = end;
-	uint32_t n = fill(c->tx, c->job, true);
+	uint32_t n = fill(c->tx, c->job, &c->len, true);
 
 	ioctl(c->fd, NIOCTXSYNC, NULL);
 	return n;
@@ -219,6 +234,7 @@ BURST(sparing)
 
 struct ours {
 	const struct job *job;
+	uint32_t len; /* of the next packet */
 	struct loom_port *port;
 	struct loom_txring tx;
 	struct loom_rxring rx;
@@ -232,6 +248,7 @@ static void *ours_open_as(const struct bench_row *row, unsigned side, char id)
 	if (!o)
 		bench_die("out of memory");
 	o->job = row->job;
+	o->len = o->job->len;
 	if (loom_open(name, LOOM_CONFIG(.tx_slots = SLOTS, .device = LOOM_DEVICE_SOFT), &o->port) <
 		0 ||
 	    loom_tx(o->port, 0, &o->tx) < 0 || loom_rx(o->port, 0, &o->rx) < 0)
@@ -257,15 +274,17 @@ static inline uint32_t batch_send(void *end)
 	struct ours *o = end;
 	struct loom_txbatch out;
 	struct loom_frame frame;
-	uint32_t n = 0;
+	uint32_t len = o->len, n = 0;
 
 	if (loom_tx_space(&o->tx) >= o->job->batch) {
 		out = loom_txbatch_begin(&o->tx);
 		for (; n < o->job->batch && loom_txbatch_next(&out, &frame); n++) {
-			memcpy(frame.data, source, o->job->len);
-			loom_txbatch_put(&out, o->job->len, 0);
+			memcpy(frame.data, source, len);
+			loom_txbatch_put(&out, len, 0);
+			len = len_after(o->job, len);
 		}
 		loom_txbatch_end(&out);
+		o->len = len;
 	}
 	loom_tx_sync(&o->tx);
 	return n;
@@ -300,7 +319,7 @@ static void *macro_open(const struct bench_row *row, unsigned side)
 static inline uint32_t macro_send(void *end)
 {
 	struct ours *o = end;
-	uint32_t n = fill(o->tx.ring, o->job, false);
+	uint32_t n = fill(o->tx.ring, o->job, &o->len, false);
 
 	loom_tx_sync(&o->tx);
 	return n;
@@ -333,11 +352,12 @@ int main(int argc, char **argv)
 	struct job job;
 	struct bench_row row;
 
-	if (argc != 4)
-		bench_die("usage: preload_pipe NAME LEN BATCH");
+	if (argc != 4 && argc != 5)
+		bench_die("usage: preload_pipe NAME LEN BATCH [MOST]");
 	run_preloaded(argv);
 	job = (struct job){
 	    .len = bench_number(argv[2], 1, BUFFER), .batch = bench_number(argv[3], 1, BATCH_MAX)};
+	job.most = argc == 5 ? bench_number(argv[4], job.len, BUFFER) : job.len;
 	row = (struct bench_row){
 	    .name = argv[1],
 	    .unit = "Mpps",

@@ -23,7 +23,7 @@
 
 #define EXCHANGE_LINE 128 /* two lines: adjacent-line prefetch would share a pair */
 
-/* Layout shared between processes: part of the pipe's ABI, see pipe.c. */
+/* Layout shared between processes: part of the pipe's ABI, see pipe_memory.h. */
 struct exchange {
 	struct {
 		uint32_t published; /* slots before it may be received */

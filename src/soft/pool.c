@@ -201,7 +201,7 @@ static int slots_fill(struct region *region, uint32_t area, uint32_t num_slots)
 			    "memory region %u has no buffers left for a ring of %u slots",
 			    region->id, num_slots);
 		slots[i] =
-		    (struct netmap_slot){.buf_idx = buffer, .len = (uint16_t)region->buf_room};
+		    (struct netmap_slot){.buf_idx = buffer, .len = (uint16_t)region->buf_size};
 	}
 	return 0;
 }

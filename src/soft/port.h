@@ -22,6 +22,7 @@ struct port_request {
 	const char *name;  /* the device name: "eth0", "x{1", "pipe{demo}", "loop:a" */
 	const char *ident; /* the part after the kind's prefix, or the whole name */
 	uint32_t tx_rings, rx_rings;
+	uint32_t first_bound, end_bound; /* NIC rings that will have a user as soon as it is open */
 	bool any_tx_rings, any_rx_rings; /* as many as there are: the numbers are only a default */
 	uint32_t host_tx_rings, host_rx_rings;
 	bool host; /* host rings are to be bound */

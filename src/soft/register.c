@@ -43,6 +43,12 @@ static void request_fill(struct port_request *out, const struct nmreq_header *he
 	    .buf_size = SOFT_BUF_DEFAULT,
 	    .extra_bufs = or_default(reg->nr_extra_bufs, 0, SOFT_EXTRA_MAX),
 	};
+	if (reg->nr_mode == NR_REG_ALL_NIC || reg->nr_mode == NR_REG_NIC_SW)
+		out->end_bound = SOFT_RINGS_MAX;
+	if (reg->nr_mode == NR_REG_ONE_NIC) {
+		out->first_bound = reg->nr_ringid;
+		out->end_bound = reg->nr_ringid + 1u;
+	}
 	if (soft && soft->buffer_size)
 		out->buf_size = soft->buffer_size;
 	if (soft) {

@@ -36,7 +36,7 @@ static bool clear_bad_slots(struct ring *r)
 			slots[i].len = 0;
 			ring_drop(r, LOOM_DROP_BAD_INDEX, 1);
 			found = true;
-		} else if (slots[i].len > region->buf_room) {
+		} else if (slots[i].len > region->buf_size) {
 			slots[i].len = 0;
 			ring_drop(r, LOOM_DROP_BAD_LENGTH, 1);
 			found = true;

@@ -458,7 +458,8 @@ static unsigned has(const struct row *row)
 	       (row->place != PLACE_HERE ? NEEDS_CONCURRENCY : 0) |
 	       (row->via == VIA_CABLE ? 0 : NEEDS_MEMORY) |
 	       (row->via == VIA_KERNEL ? 0 : NEEDS_COUNTS) |
-	       (row->via == VIA_KERNEL || strcmp(row->kind, "xdp") == 0 ? 0 : NEEDS_SIZES);
+	       (row->via == VIA_KERNEL || strcmp(row->kind, "xdp") == 0 ? 0 : NEEDS_SIZES) |
+	       (strcmp(row->kind, "xdp") == 0 && row->place != PLACE_HERE ? 0 : NEEDS_PATIENCE);
 }
 
 static size_t add_rows(struct CMUnitTest *tests, const struct body *body, int argc, char **argv)

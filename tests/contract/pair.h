@@ -96,6 +96,8 @@ struct body {
 	8u /* between the ends: what is synced is there at once, and stays in its slot */
 #define NEEDS_SIZES                                                                                \
 	16u /* buffers as large as was asked for: the kernel's device and AF_XDP have their own */
+#define NEEDS_PATIENCE                                                                             \
+	64u /* what comes to a full ring waits somewhere: AF_XDP loses it, as interfaces do */
 #define NEEDS_COUNTS 32u /* of sleeps and wakeups, which the kernel's device does not tell */
 
 struct suite {
@@ -108,7 +110,7 @@ struct suite {
 
 /**
  * Run the rows of the places that the command line names: here, thread, process; none: all of these.
- * "packet" stands for the rows over a cable; 77 where none can be laid. "kernel" stands for those on the
+ * "packet" and "xdp" stand for the rows over a cable; 77 where none can be laid. "kernel" stands for those on the
  * kernel's device, for which the program runs under the preload library.
  */
 int suite_run(const struct suite *suite, int argc, char **argv);

@@ -3,27 +3,17 @@
  * Packets that start at an offset in their buffers: every verb puts and finds them there, and nothing that
  * a slot says leads outside a buffer.
  */
-#include "pair.h"
+#include "offset_ends.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define OFFSET   64u
-#define BUF      2048u
 #define SLOTS    8u
-#define LEN      60u
 #define ROOM     (BUF - OFFSET)
 #define HOSTILES COUNT(hostile)
 
 /* ---- one packet by each verb ---- */
-
-static bool send_by_send(const struct loom_txring *tx, uint32_t number, uint32_t len)
-{
-	uint8_t data[BUF];
-
-	packet_fill(data, len, number);
-	return loom_send(tx, data, len) == 1;
-}
 
 /* Borrowed, at the offset, with all the room there is behind it. */
 static bool is_placed(const struct loom_txring *tx, const struct loom_frame *frame)
@@ -61,7 +51,7 @@ static bool send_by_batch(const struct loom_txring *tx, uint32_t number, uint32_
 }
 
 static bool (*const senders[])(const struct loom_txring *, uint32_t, uint32_t) = {
-    send_by_send, send_by_commit, send_by_batch};
+    offset_send, send_by_commit, send_by_batch};
 
 static bool take_by_recv(const struct loom_rxring *rx, struct loom_frame *frame)
 {
@@ -351,13 +341,6 @@ static void what_does_not_fit_a_buffer_is_refused(void **state)
 	assert_int_equal(scratch_files(), 0);
 }
 
-static void open_end(struct end *end, const char *name, const struct loom_config *config)
-{
-	assert_ok(loom_open(name, config, &end->port));
-	assert_ok(loom_tx(end->port, 0, &end->tx));
-	assert_ok(loom_rx(end->port, 0, &end->rx));
-}
-
 static void the_name_says_where_packets_start_and_how_many_bits_say_so(void **state)
 {
 	struct loom_info info;
@@ -424,23 +407,6 @@ static void who_comes_later_may_ask_for_no_more(void **state)
 	loom_close(first.port);
 }
 
-/* Send one packet, here and now. */
-static void pass_to(struct end *from, uint32_t number, uint32_t len)
-{
-	assert_ok(loom_tx_sync(&from->tx));
-	assert_true(send_by_send(&from->tx, number, len));
-	assert_ok(loom_tx_sync(&from->tx));
-}
-
-static void expect_at(struct end *end, uint32_t number, uint32_t len, uint32_t offset)
-{
-	struct report report = {.value = 0};
-
-	far_take_by(end, (const int64_t[4]){0, number, len, offset}, &report);
-	if (report.problem[0])
-		fail_msg("%s", report.problem);
-}
-
 static void the_next_user_of_a_pipes_end_finds_its_slots_clean(void **state)
 {
 	struct end a, b;
@@ -491,125 +457,6 @@ static void what_was_sent_before_the_end_had_offsets_is_still_there(void **state
 	loom_close(b.port);
 }
 
-/* ---- forwarding ---- */
-
-static void forward_one(struct end *from, struct end *to)
-{
-	assert_ok(loom_rx_sync(&from->rx));
-	assert_ok(loom_tx_sync(&to->tx));
-	assert_int_equal(loom_forward(&from->rx, &to->tx, SLOTS), 1);
-	assert_ok(loom_tx_sync(&to->tx));
-	assert_ok(loom_rx_sync(&from->rx));
-}
-
-static void a_swapped_packet_keeps_its_offset(void **state)
-{
-	struct end a, b;
-
-	(void)state;
-	open_end(&a, "o{1", LOOM_CONFIG(.offset = 100, .tx_slots = SLOTS));
-	open_end(&b, "o}1", LOOM_CONFIG(.offset = 10));
-	assert_int_equal(loom_forward_how(&b.rx, &b.tx), LOOM_FORWARD_SWAP);
-	for (uint32_t i = 0; i < 5 * SLOTS; i++) {
-		pass_to(&a, i, LEN);
-		forward_one(&b, &b);
-		expect_at(&a, i, LEN, 100);
-		pass_to(&b, i, LEN); /* whatever was in the slot before */
-		expect_at(&a, i, LEN, 10);
-	}
-	loom_close(a.port);
-	loom_close(b.port);
-}
-
-static void a_packet_between_regions_starts_at_the_targets_offset(void **state)
-{
-	struct end a, b, c, d;
-
-	(void)state;
-	open_end(&a, "o{1", LOOM_CONFIG(.offset = 100, .tx_slots = SLOTS));
-	open_end(&b, "o}1", LOOM_CONFIG(.offset = 1));
-	open_end(&c, "other{1", LOOM_CONFIG(.offset = 10, .tx_slots = SLOTS));
-	open_end(&d, "other}1", LOOM_CONFIG(.offset = 1));
-	assert_int_equal(loom_forward_how(&b.rx, &c.tx), LOOM_FORWARD_COPY);
-	for (uint32_t i = 0; i < 3 * SLOTS; i++) {
-		uint32_t len = i % 2 ? LEN : BUF - 100;
-
-		pass_to(&a, i, len);
-		forward_one(&b, &c);
-		expect_at(&d, i, len, 10);
-	}
-	loom_close(a.port);
-	loom_close(b.port);
-	loom_close(c.port);
-	loom_close(d.port);
-}
-
-static void what_grows_by_the_targets_offset_takes_more_slots(void **state)
-{
-	static uint8_t data[BUF];
-	struct end a, b, c, d;
-
-	(void)state;
-	open_end(&a, "o{1", LOOM_CONFIG(.tx_slots = SLOTS));
-	open_end(&b, "o}1", NULL);
-	open_end(&c, "other{1", LOOM_CONFIG(.offset = 2000, .tx_slots = 64));
-	open_end(&d, "other}1", LOOM_CONFIG(.offset = 1));
-	pass_to(&a, 1, 100);
-	forward_one(&b, &c);
-	assert_ok(loom_rx_sync(&d.rx));
-	assert_int_equal(loom_rx_space(&d.rx), 3);
-	assert_int_equal(loom_recv_copy(&d.rx, data, sizeof data, NULL), 100);
-	assert_true(packet_is(data, 100, 1));
-	loom_close(a.port);
-	loom_close(b.port);
-	loom_close(c.port);
-	loom_close(d.port);
-}
-
-/* One port, bound twice: its RX rings have offsets, its TX rings have none. */
-static void a_target_that_cannot_say_the_offset_gets_a_copy(void **state)
-{
-	struct end a, b;
-	struct loom_port *rx, *tx;
-
-	(void)state;
-	open_end(&a, "o{1", LOOM_CONFIG(.offset = 100, .tx_slots = SLOTS));
-	assert_ok(loom_open("o}1/R", LOOM_CONFIG(.offset = 10), &rx));
-	assert_ok(loom_open("o}1/T", NULL, &tx));
-	assert_ok(loom_rx(rx, 0, &b.rx));
-	assert_ok(loom_tx(tx, 0, &b.tx));
-	assert_int_equal(loom_forward_how(&b.rx, &b.tx), LOOM_FORWARD_COPY);
-	for (uint32_t i = 0; i < 3 * SLOTS; i++) {
-		pass_to(&a, i, LEN);
-		forward_one(&b, &b);
-		expect_at(&a, i, LEN, 0);
-	}
-	loom_close(a.port);
-	loom_close(rx);
-	loom_close(tx);
-}
-
-static void a_packet_outside_its_buffer_is_not_forwarded(void **state)
-{
-	struct loom_stats stats;
-	struct end a, b;
-
-	(void)state;
-	open_end(&a, "o{1", LOOM_CONFIG(.offset = 100, .tx_slots = 2 * SLOTS));
-	open_end(&b, "o}1", LOOM_CONFIG(.offset = 10));
-	for (uint32_t i = 0; i < HOSTILES; i++) {
-		assert_true(send_by_send(&a.tx, i, LEN));
-		a.tx.ring->slot[i].ptr = hostile[i];
-	}
-	pass_to(&a, 99, LEN);
-	forward_one(&b, &b);
-	expect_at(&a, 99, LEN, 100);
-	assert_ok(loom_rx_stats(&b.rx, &stats));
-	assert_int_equal(stats.drops[LOOM_DROP_BAD_LENGTH], HOSTILES);
-	loom_close(a.port);
-	loom_close(b.port);
-}
-
 static const struct body bodies[] = {
     BODY(every_verb_puts_and_finds_packets_at_the_offset),
     BODY(rings_full_of_packets_go_round),
@@ -634,11 +481,6 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(the_next_user_of_a_pipes_end_finds_its_slots_clean),
 	    cmocka_unit_test(packets_of_a_pipe_keep_the_offset_that_their_sender_gave_them),
 	    cmocka_unit_test(what_was_sent_before_the_end_had_offsets_is_still_there),
-	    cmocka_unit_test(a_swapped_packet_keeps_its_offset),
-	    cmocka_unit_test(a_packet_between_regions_starts_at_the_targets_offset),
-	    cmocka_unit_test(what_grows_by_the_targets_offset_takes_more_slots),
-	    cmocka_unit_test(a_target_that_cannot_say_the_offset_gets_a_copy),
-	    cmocka_unit_test(a_packet_outside_its_buffer_is_not_forwarded),
 	};
 	const struct suite suite = {"offsets", bodies, COUNT(bodies), plain, COUNT(plain)};
 

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The object's header; see struct pipe_header in src/soft/ports/pipe.c. */
+/* The object's header; see struct pipe_header in src/soft/ports/pipe_memory.h. */
 #define AT_MAGIC      0
 #define AT_ABI        8
 #define AT_PAGE_SIZE  12

@@ -11,33 +11,13 @@ loops=$1 json=${2-}
 rounds=10
 limit=1050 # thousandths
 
-command -v valgrind >/dev/null || {
-	echo 'SKIP: valgrind is not installed'
-	exit 77
-}
+here=$(dirname "$0")
+# shellcheck source=tests/cost/count.sh
+. "$here/count.sh"
 packets=$("$loops" "$rounds") || exit 1
-
-# Instructions that one function spent, in all.
-count() { # FUNCTION
-	log=$(valgrind --tool=callgrind --toggle-collect="$1" --callgrind-out-file=/dev/null \
-		"$loops" "$rounds" 2>&1) || {
-		echo "$log"
-		return 1
-	}
-	number=$(echo "$log" | sed -n 's/.*Collected *: *\([0-9]*\).*/\1/p')
-	[ "${number:-0}" -gt 0 ] || {
-		echo "$log"
-		echo "callgrind counted nothing in $1"
-		return 1
-	}
-}
 
 thousandths() { # PART WHOLE
 	echo $(($1 * 1000 / $2))
-}
-
-per_packet() { # INSTRUCTIONS
-	echo "$(($1 / packets)).$(($1 * 10 / packets % 10))"
 }
 
 decimal() { # THOUSANDTHS
@@ -47,22 +27,20 @@ decimal() { # THOUSANDTHS
 failed=''
 printf '%-46s %14s %14s %8s\n' 'instructions per packet' 'TX' 'RX' 'ratio'
 row() { # LABEL PREFIX SUFFIX checked|shown
-	count "$2_tx$3"
-	tx=$number
-	count "$2_rx$3"
-	rx=$number
+	tx=$(count "$2_tx$3" "$loops" "$rounds")
+	rx=$(count "$2_rx$3" "$loops" "$rounds")
 	if [ "$2" = raw ]; then
 		raw_tx=$tx raw_rx=$rx
 	fi
 	ratio_tx=$(thousandths "$tx" "$raw_tx") ratio_rx=$(thousandths "$rx" "$raw_rx")
 	ratio=$(thousandths $((tx + rx)) $((raw_tx + raw_rx)))
-	printf '%-46s %6s (%s) %6s (%s) %8s\n' "$1" "$(per_packet "$tx")" "$(decimal "$ratio_tx")" \
-		"$(per_packet "$rx")" "$(decimal "$ratio_rx")" "$(decimal "$ratio")"
+	printf '%-46s %6s (%s) %6s (%s) %8s\n' "$1" "$(per_packet "$tx" "$packets")" "$(decimal "$ratio_tx")" \
+		"$(per_packet "$rx" "$packets")" "$(decimal "$ratio_rx")" "$(decimal "$ratio")"
 	if [ "$4" = checked ]; then
 		[ "$ratio_tx" -le "$limit" ] && [ "$ratio_rx" -le "$limit" ] || failed="$failed $2"
 		[ -z "$json" ] || printf '{"name":"api_instructions","tx":[%s,%s],"rx":[%s,%s]}\n' \
-			"$(per_packet "$tx")" "$(per_packet "$raw_tx")" \
-			"$(per_packet "$rx")" "$(per_packet "$raw_rx")" >"$json"
+			"$(per_packet "$tx" "$packets")" "$(per_packet "$raw_tx" "$packets")" \
+			"$(per_packet "$rx" "$packets")" "$(per_packet "$raw_rx" "$packets")" >"$json"
 	fi
 }
 

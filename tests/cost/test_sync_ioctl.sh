@@ -9,35 +9,24 @@ program=$1 library=$2
 limit_alone=80    # in a process that never had a second thread
 limit_threads=170 # cancellation is held off meanwhile, and others are kept out
 
-command -v valgrind >/dev/null || {
-	echo 'SKIP: valgrind is not installed'
-	exit 77
-}
+here=$(dirname "$0")
+# shellcheck source=tests/cost/count.sh
+. "$here/count.sh"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir -m 700 "$dir/shared"
 
-# Instructions inside one function and what it calls, in all.
-count() { # FUNCTION ROUNDS alone|threads
-	log=$(PKTLOOM_DIR="$dir/shared" LD_PRELOAD="$library" valgrind --tool=callgrind \
-		--toggle-collect="$1" --callgrind-out-file=/dev/null "$program" null: "$2" "$3" 2>&1) || {
-		echo "$log"
-		exit 1
-	}
-	number=$(echo "$log" | sed -n 's/.*Collected *: *\([0-9]*\).*/\1/p')
-	[ "${number:-0}" -gt 0 ] || {
-		echo "$log"
-		echo "callgrind counted nothing in $1"
-		exit 1
-	}
+preloaded() { # FUNCTION ROUNDS alone|threads
+	PKTLOOM_DIR=$dir/shared LD_PRELOAD=$library
+	export PKTLOOM_DIR LD_PRELOAD
+	count "$1" "$program" null: "$2" "$3"
 }
 
 # For one call: what does not grow with the rounds is the opening's.
 each() { # FUNCTION alone|threads
-	count "$1" 100 "$2"
-	few=$number
-	count "$1" 1100 "$2"
-	each=$(((number - few) / 1000))
+	few=$(preloaded "$1" 100 "$2")
+	many=$(preloaded "$1" 1100 "$2")
+	each=$(((many - few) / 1000))
 }
 
 failed=''

@@ -123,19 +123,26 @@ static struct message message_new(void)
 	return (struct message){.header.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg))};
 }
 
-int netns_cable(const char *one, const char *other)
+static void attributes_of_end(struct message *m, const char *name, uint32_t queues)
+{
+	attribute(m, IFLA_IFNAME, name, strlen(name) + 1);
+	attribute(m, IFLA_NUM_TX_QUEUES, &queues, sizeof queues);
+	attribute(m, IFLA_NUM_RX_QUEUES, &queues, sizeof queues);
+}
+
+int netns_cable_queues(const char *one, const char *other, unsigned queues)
 {
 	struct message m = message_new();
 	const struct ifinfomsg link = {0};
 	struct rtattr *info, *data, *peer;
 	int err;
 
-	attribute(&m, IFLA_IFNAME, one, strlen(one) + 1);
+	attributes_of_end(&m, one, queues);
 	info = attribute(&m, IFLA_LINKINFO, NULL, 0);
 	attribute(&m, IFLA_INFO_KIND, "veth", strlen("veth"));
 	data = attribute(&m, IFLA_INFO_DATA, NULL, 0);
 	peer = attribute(&m, VETH_INFO_PEER, &link, sizeof link);
-	attribute(&m, IFLA_IFNAME, other, strlen(other) + 1);
+	attributes_of_end(&m, other, queues);
 	attribute_end(&m, peer);
 	attribute_end(&m, data);
 	attribute_end(&m, info);
@@ -145,6 +152,11 @@ int netns_cable(const char *one, const char *other)
 	if (!err)
 		err = netns_up(other, true);
 	return err;
+}
+
+int netns_cable(const char *one, const char *other)
+{
+	return netns_cable_queues(one, other, 1);
 }
 
 int netns_remove(const char *name)
@@ -185,6 +197,14 @@ int netns_up(const char *name, bool up)
 	struct ifreq flags = {.ifr_flags = up ? IFF_UP : 0};
 
 	return change(name, SIOCSIFFLAGS, &flags);
+}
+
+int netns_rename(const char *name, const char *to)
+{
+	struct ifreq names = {0};
+
+	snprintf(names.ifr_newname, sizeof names.ifr_newname, "%s", to);
+	return change(name, SIOCSIFNAME, &names);
 }
 
 int netns_mtu(const char *name, int bytes)

@@ -20,10 +20,14 @@ int netns_enter(void);
 /** A cable: two interfaces, up, without addresses, on which nothing is sent by itself. */
 int netns_cable(const char *one, const char *other);
 
+/** The same, with so many queues of either direction at both ends. */
+int netns_cable_queues(const char *one, const char *other, unsigned queues);
+
 /** Take an interface away, and with it the other end of its cable. */
 int netns_remove(const char *name);
 
 int netns_up(const char *name, bool up);
+int netns_rename(const char *name, const char *to);
 int netns_mtu(const char *name, int bytes);
 
 /** Move an interface to the network namespace of a process; it is down there. */

@@ -86,8 +86,6 @@ int main(int argc, char **argv)
 	    WIRE_TEST(a_million_packets_arrive_in_order_and_whole),
 	};
 
-	wire_kind = "xdp";
-	wire_xdp_mode =
-	    argc > 1 && strcmp(argv[1], "generic") == 0 ? LOOM_XDP_GENERIC : LOOM_XDP_NATIVE;
+	wire_choose(argc, argv);
 	return WIRE_TESTS(xdp);
 }

@@ -48,6 +48,16 @@ int wire_teardown(void **state)
 const char *wire_kind = "packet";
 enum loom_xdp_mode wire_xdp_mode = LOOM_XDP_ANY;
 
+void wire_choose(int argc, char **argv)
+{
+	const char *kind = argc > 1 ? argv[1] : "packet";
+
+	if (strcmp(kind, "packet") == 0)
+		return;
+	wire_kind = "xdp";
+	wire_xdp_mode = strcmp(kind, "generic") == 0 ? LOOM_XDP_GENERIC : LOOM_XDP_NATIVE;
+}
+
 /* An interface's plain name is opened as the program's kind. */
 static const char *full_name(const char *name, char *out, size_t size)
 {

@@ -43,6 +43,9 @@ int wire_teardown(void **state);
 extern const char *wire_kind;
 extern enum loom_xdp_mode wire_xdp_mode;
 
+/** By a program's first argument: "packet", or "native" or "generic" for AF_XDP. */
+void wire_choose(int argc, char **argv);
+
 /** The name of an interface, without a kind, or of any port. */
 void end_open(struct end *end, const char *name, const struct loom_config *config);
 void end_close(struct end *end);

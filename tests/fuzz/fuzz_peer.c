@@ -24,7 +24,7 @@
 #define BUFFER 64u
 #define BATCH  16u
 
-/* Of struct pipe_header in src/soft/ports/pipe.c, and of pool.c. */
+/* Of struct pipe_header in src/soft/ports/pipe_memory.h, and of pool.c. */
 #define AT_AREAS     120
 #define AT_EXCHANGES 8192
 #define AREA_BYTE    1024u

@@ -79,7 +79,7 @@ static int watch_from_outside(void *arg)
 
 	(void)arg;
 	/* Its port is opened at the same time. */
-	while (loom_open(NEAR "/t", NULL, &port) != 0)
+	while (loom_open("packet:" NEAR "/t", NULL, &port) != 0)
 		if (now_ms() > deadline)
 			return 1;
 	if (loom_rx(port, 0, &rx) != 0)

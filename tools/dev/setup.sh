@@ -9,7 +9,7 @@
 {
 	setup_base='cc meson ninja pkg-config python3'
 	setup_run="$setup_base ip ping"
-	setup_test="$setup_run cxx cmocka libbpf strace valgrind"
+	setup_test="$setup_run cxx cmocka strace valgrind libbpf libxdp"
 	setup_clang='clang clang-rt'
 	setup_lint="$setup_base cmocka clang-format clang-tidy cppcheck shellcheck mandoc git npm ca-certificates"
 }
@@ -58,6 +58,7 @@ setup_met() { # NEED
 	libbpf) echo '#include <bpf/bpf.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	cmocka) echo '#include <cmocka.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	meson) case $(meson --version 2>/dev/null) in '' | 0.[0-9] | 0.[0-9].* | 0.[1-5][0-9].* | 0.60.*) false ;; esac ;;
+	libxdp) pkg-config --exists libxdp libbpf ;;
 	ninja) have ninja || have ninja-build || have samu ;;
 	pkg-config) have pkg-config || have pkgconf ;;
 	clang-format) have clang-format-14 || have clang-format ;;
@@ -90,6 +91,7 @@ setup_packages() { # NEED
 	libbpf) echo libbpf-dev ;;
 	gnuplot) echo gnuplot-nox ;;
 	ip) echo iproute2 ;;
+	libxdp) echo libxdp-dev libbpf-dev ;;
 	ninja) echo ninja-build ;;
 	ping) echo iputils-ping ;;
 	*) echo "$1" ;;

@@ -273,16 +273,16 @@ static void outlet_begin(
 	published = __atomic_load_n(&x->sender.published, __ATOMIC_RELAXED);
 	/* Pairs with the store in exchange_rxsync(): the receiver is done with the slots before it. */
 	released = __atomic_load_n(&x->receiver.released, __ATOMIC_ACQUIRE);
-	*out = (struct switch_outlet){
-	    .inbox = to->inbox,
-	    .slots = to->slots,
-	    .buffers = {.base = target->buffers, .size = target->buf_size, .num = target->num_bufs},
-	    .buf_size = target->buf_size,
-	    .num_slots = n,
-	    .offset_mask = __atomic_load_n(&to->inbox->offset_mask, __ATOMIC_RELAXED),
-	    .slot_max = target->buf_size,
-	    .plain_max = target->buf_size,
-	};
+	/* Member by member: gcc clears a whole struct with a slow "rep stos" first. */
+	out->inbox = to->inbox;
+	out->slots = to->slots;
+	out->buffers.base = target->buffers;
+	out->buffers.size = out->buf_size = out->slot_max = out->plain_max = target->buf_size;
+	out->buffers.num = target->num_bufs;
+	out->num_slots = n;
+	out->offset_mask = __atomic_load_n(&to->inbox->offset_mask, __ATOMIC_RELAXED);
+	out->start = out->at = out->room = 0;
+	out->packets = out->no_room = out->oversized = out->refused = 0;
 	if (LOOM_UNLIKELY(published >= n || released >= n || !is_still_there(to)))
 		return; /* no room */
 	if (LOOM_UNLIKELY(out->offset_mask) && !outlet_offsets(out))

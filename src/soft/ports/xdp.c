@@ -104,6 +104,8 @@ static int queues_make(struct xdp_port *xdp, const struct port_request *request)
 static void xdp_free(struct xdp_port *xdp)
 {
 	host_destroy(xdp->host);
+	for (uint32_t i = 0; xdp->held && i < xdp->num_queues; i++)
+		xdp_queue_close(&xdp->queues[i]);
 	if (xdp->umem)
 		xdp_umem_release(xdp->umem);
 	xdp_program_detach(&xdp->program);
@@ -137,6 +139,18 @@ static int host_check(const struct xdp_port *xdp, const char *name)
 			 name, name);
 }
 
+/* While another kind can still be tried: the sockets of the rings that are about to be used. */
+static int queues_open(struct port *port, const struct port_request *request)
+{
+	struct xdp_port *xdp = port->state;
+	int err = 0;
+
+	for (uint32_t i = request->first_bound;
+	     i < request->end_bound && i < xdp->num_queues && !err; i++)
+		err = xdp_queue_open(port, &xdp->queues[i]);
+	return err;
+}
+
 /* What is there by now is given back by the caller. */
 static int set_up(struct port *port, const struct port_request *request,
     const struct xdp_facts *facts, struct xdp_port *xdp)
@@ -151,12 +165,14 @@ static int set_up(struct port *port, const struct port_request *request,
 		return err;
 	err =
 	    xdp_check_frames(facts, request->name, port->region->buf_room, xdp->program.fragments);
-	if (!err)
-		err = xdp_umem_probe(xdp->umem, request->name);
 	if (!err && queues_make(xdp, request) != 0)
 		err = error_set(-ENOMEM, "out of memory for \"%s\"", request->name);
-	if (!err)
+	if (!err) {
+		attach(port, xdp);
 		err = host_create(port, xdp->interface, false, &xdp->host);
+	}
+	if (!err)
+		err = queues_open(port, request);
 	if (err)
 		port_unbuild(port);
 	return err;
@@ -181,10 +197,8 @@ static int xdp_open(struct port *port, const struct port_request *wanted)
 	err = set_up(port, &request, &facts, xdp);
 	if (err) {
 		xdp_free(xdp);
-		return err;
 	}
-	attach(port, xdp);
-	return 0;
+	return err;
 }
 
 static void xdp_close(struct port *port)

@@ -87,6 +87,11 @@ struct xdp_port {
 
 /* ---- xdp_queue.c ---- */
 
+/** Open a queue's socket before it has a user, so that what stands against it is known in time. */
+int xdp_queue_open(struct port *port, struct xdp_queue *q);
+/** Close it, if it is open. */
+void xdp_queue_close(struct xdp_queue *q);
+
 /** struct port_kind's begin and end. */
 int xdp_begin(struct ring *r);
 void xdp_end(struct ring *r);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/if_xdp.h>
@@ -14,6 +15,9 @@
 
 /* Newer than the headers of some systems: how many packets one call sends where it copies. Linux 6.17. */
 #define XDP_SEND_BUDGET 9
+
+/* Each a millisecond longer than the one before it; half a second together. */
+#define BUSY_TRIES 30u
 
 /* Packets of one turn: what the kernel's own turns take. */
 #define BUSY_POLL_BUDGET 64
@@ -55,7 +59,7 @@ static int socket_create(const struct xdp_port *xdp, struct xdp_queue *q, const 
 	return err;
 }
 
-static void socket_close(struct xdp_queue *q)
+void xdp_queue_close(struct xdp_queue *q)
 {
 	if (q->rx.pollset >= 0)
 		close(q->rx.pollset);
@@ -82,6 +86,24 @@ static int refused(const struct port *port, const struct xdp_queue *q, int err)
 	    port->name, q->number, strerror(-err));
 }
 
+/*
+ * A queue is its last socket's for a moment longer than the socket is there: until the kernel has cleaned up
+ * behind it, and what it was sending has been sent.
+ */
+static int socket_create_patiently(const struct xdp_port *xdp, struct xdp_queue *q,
+    const struct port *port, const char *interface, uint16_t bind_flags)
+{
+	struct timespec moment = {.tv_nsec = 0};
+	int err = socket_create(xdp, q, port, interface, bind_flags);
+
+	for (unsigned i = 0; err == -EBUSY && i < BUSY_TRIES; i++) {
+		moment.tv_nsec += 1000000;
+		nanosleep(&moment, NULL);
+		err = socket_create(xdp, q, port, interface, bind_flags);
+	}
+	return err;
+}
+
 static bool is_possible(const struct xdp_port *xdp, uint16_t way)
 {
 	const bool zero_copy = way & XDP_ZEROCOPY;
@@ -106,7 +128,7 @@ static int socket_bind(
 
 		if (!is_possible(xdp, way))
 			continue;
-		err = socket_create(xdp, q, port, interface, way);
+		err = socket_create_patiently(xdp, q, port, interface, way);
 		if (!err) {
 			xdp->zero_copy = way & XDP_ZEROCOPY;
 			xdp->fragments = way & XDP_BIND_SG;
@@ -163,7 +185,7 @@ static void mode_say(struct port *port, const struct xdp_port *xdp)
 	port->zero_copy = xdp->zero_copy;
 }
 
-static int queue_open(struct port *port, struct xdp_queue *q)
+int xdp_queue_open(struct port *port, struct xdp_queue *q)
 {
 	struct xdp_port *xdp = port->state;
 	struct xdp_facts facts;
@@ -180,7 +202,7 @@ static int queue_open(struct port *port, struct xdp_queue *q)
 	if (!err)
 		err = link_watch_open(xdp, q, port->name);
 	if (err) {
-		socket_close(q);
+		xdp_queue_close(q);
 		return err;
 	}
 	mode_say(port, xdp);
@@ -191,7 +213,7 @@ static void queue_leave(struct port *port, struct xdp_queue *q)
 {
 	if (--q->users > 0)
 		return;
-	socket_close(q);
+	xdp_queue_close(q);
 	if (q->number < port->num_rx - port->host_rx)
 		xdp_rx_stop(&port->rx[q->number]);
 	if (q->number < port->num_tx - port->host_tx)
@@ -215,7 +237,7 @@ int xdp_begin(struct ring *r)
 	struct port *port = r->port;
 	struct xdp_port *xdp = port->state;
 	struct xdp_queue *q = &xdp->queues[r->index];
-	int err = q->users == 0 ? queue_open(port, q) : 0;
+	int err = q->socket ? 0 : xdp_queue_open(port, q);
 
 	if (err)
 		return err;

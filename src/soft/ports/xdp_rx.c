@@ -334,6 +334,21 @@ static void throw_away(struct ring *r, struct xdp_rx *rx)
 	rx->skipping = false;
 }
 
+/* The ring's own buffers: what is marked there, a process that was killed has left. */
+static void fill(struct ring *r, struct xdp_rx *rx)
+{
+	const uint32_t n = slots_of_kernel(r);
+
+	for (uint32_t i = 0, at = r->hwtail; i < n; i++, at = ring_next(r, at)) {
+		uint32_t buffer =
+		    __atomic_load_n(&r->common.ring->slot[at].buf_idx, __ATOMIC_RELAXED);
+
+		if (is_buffer(rx->umem, buffer))
+			mark(rx->umem, buffer, false);
+	}
+	give(r, rx, r->hwtail, n);
+}
+
 void xdp_rx_start(struct ring *r)
 {
 	struct xdp_rx *rx = r->state;
@@ -341,7 +356,7 @@ void xdp_rx_start(struct ring *r)
 	if (rx->filled)
 		throw_away(r, rx);
 	else
-		give(r, rx, r->hwtail, slots_of_kernel(r));
+		fill(r, rx);
 	rx->filled = true;
 }
 

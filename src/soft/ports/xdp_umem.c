@@ -3,12 +3,10 @@
 #include "xdp_umem.h"
 
 #include <errno.h>
-#include <linux/if_xdp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../../base/error.h"
@@ -69,7 +67,8 @@ static struct xdp_umem *find_shared(uint32_t buf_size)
 {
 	struct xdp_umem *umem = umems;
 
-	while (umem && !(umem->shared && umem->region->buf_size == buf_size))
+	while (umem &&
+	       !(umem->shared && umem->process == getpid() && umem->region->buf_size == buf_size))
 		umem = umem->next;
 	return umem;
 }
@@ -89,6 +88,7 @@ static int enlist(struct region *region, bool shared, struct xdp_umem **out)
 	*umem = (struct xdp_umem){.next = umems,
 	    .region = region,
 	    .shared = shared,
+	    .process = getpid(),
 	    .chunks = region_chunks(region),
 	    .size = (size_t)region->num_bufs * region->buf_size,
 	    .shift = (uint32_t)__builtin_ctz(region->buf_size),
@@ -197,18 +197,4 @@ int xdp_umem_refused(const struct xdp_umem *umem, const char *name, int err)
 	return error_set(err,
 	    "port \"%s\": the kernel does not take %zu KiB of buffers for AF_XDP: %s", name,
 	    umem->size >> 10, strerror(-err));
-}
-
-int xdp_umem_probe(const struct xdp_umem *umem, const char *name)
-{
-	const struct xdp_umem_reg registration = {
-	    .addr = (uintptr_t)umem->chunks, .len = umem->size, .chunk_size = 1u << umem->shift};
-	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-	int err = fd < 0 ? -errno : 0;
-
-	if (!err && setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &registration, sizeof registration) != 0)
-		err = -errno;
-	if (fd >= 0)
-		close(fd);
-	return err ? xdp_umem_refused(umem, name, err) : 0;
 }

@@ -20,7 +20,8 @@ struct xdp_umem {
 	struct xdp_umem *next;
 	struct region *region; /* the ports' references keep it */
 	unsigned ports;
-	bool shared; /* ports without a wish go there */
+	bool shared;   /* ports without a wish go there … */
+	pid_t process; /* … of this process: a child's have their own, which go with it */
 	uint8_t *chunks;
 	size_t size;
 	uint32_t shift, num_bufs; /* a chunk's size as a power of two */
@@ -33,9 +34,6 @@ int xdp_umem_build(struct port *port, const struct port_request *request, struct
 
 /** Undo that, but for the rings, which the core frees. */
 void xdp_umem_release(struct xdp_umem *umem);
-
-/** Whether the kernel lets this process have the memory; if not, why, and what can be done. */
-int xdp_umem_probe(const struct xdp_umem *umem, const char *name);
 
 /** The message for an error of registering memory. */
 int xdp_umem_refused(const struct xdp_umem *umem, const char *name, int err);
