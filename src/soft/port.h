@@ -25,6 +25,7 @@ struct port_request {
 	uint32_t first_bound, end_bound; /* NIC rings that will have a user as soon as it is open */
 	bool any_tx_rings, any_rx_rings; /* as many as there are: the numbers are only a default */
 	uint32_t host_tx_rings, host_rx_rings;
+	bool host; /* host rings are to be bound */
 	uint32_t tx_slots, rx_slots;
 	uint32_t buf_size;
 	uint32_t extra_bufs;
@@ -55,7 +56,7 @@ static inline bool port_counts_are_sane(
 struct port {
 	const struct port_kind *kind;
 	char name[NETMAP_REQ_IFNAMSIZ];
-	char mode[64];       /* for people */
+	char mode[128];      /* for people */
 	char directory[128]; /* where its shared object is looked for; "" the default */
 	unsigned references;
 	struct region *region;

@@ -38,6 +38,7 @@ static void request_fill(struct port_request *out, const struct nmreq_header *he
 	    .rx_slots = or_default(reg->nr_rx_slots, SOFT_SLOTS_DEFAULT, SOFT_SLOTS_MAX),
 	    .host_tx_rings = or_default(reg->nr_host_tx_rings, 0, SOFT_RINGS_MAX),
 	    .host_rx_rings = or_default(reg->nr_host_rx_rings, 0, SOFT_RINGS_MAX),
+	    .host = wants_host(reg->nr_mode),
 	    .buf_size = SOFT_BUF_DEFAULT,
 	    .extra_bufs = or_default(reg->nr_extra_bufs, 0, SOFT_EXTRA_MAX),
 	};

@@ -9,7 +9,7 @@ in_network=$1 probe=$2 list=$3
 here=$(dirname "$0")
 
 # How many lines may differ. This number only shrinks; 25 is the aim.
-limit=20
+limit=12
 
 export LC_ALL=C
 dir=$(mktemp -d)

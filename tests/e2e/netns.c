@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <sched.h>
@@ -167,6 +169,16 @@ int netns_remove(const char *name)
 	return m.link.ifi_index ? request(&m, RTM_DELLINK, 0) : -ENODEV;
 }
 
+int netns_give(const char *name, int process)
+{
+	struct message m = message_new();
+	const uint32_t pid = (uint32_t)process;
+
+	m.link.ifi_index = (int)if_nametoindex(name);
+	attribute(&m, IFLA_NET_NS_PID, &pid, sizeof pid);
+	return m.link.ifi_index ? request(&m, RTM_NEWLINK, 0) : -ENODEV;
+}
+
 /* ---- ioctl: changing ---- */
 
 static int change(const char *name, unsigned long what, struct ifreq *to)
@@ -202,6 +214,21 @@ int netns_mtu(const char *name, int bytes)
 	struct ifreq mtu = {.ifr_mtu = bytes};
 
 	return change(name, SIOCSIFMTU, &mtu);
+}
+
+int netns_plain(const char *name)
+{
+	static const uint32_t offloads[] = {
+	    ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO, ETHTOOL_STXCSUM};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof offloads / sizeof offloads[0] && !err; i++) {
+		struct ethtool_value off = {.cmd = offloads[i]};
+		struct ifreq to = {.ifr_data = (void *)&off};
+
+		err = change(name, SIOCETHTOOL, &to);
+	}
+	return err;
 }
 
 static int address_change(const char *name, unsigned long what, const char *address)

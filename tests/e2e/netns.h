@@ -30,6 +30,12 @@ int netns_up(const char *name, bool up);
 int netns_rename(const char *name, const char *to);
 int netns_mtu(const char *name, int bytes);
 
+/** Move an interface to the network namespace of a process; it is down there. */
+int netns_give(const char *name, int process);
+
+/** Let the host segment and checksum what it sends by an interface, and receive it as it came. */
+int netns_plain(const char *name);
+
 /** Give the host's side of an interface an IPv4 address, "10.1.1.1", with a mask of 24 bits. */
 int netns_address(const char *name, const char *address);
 

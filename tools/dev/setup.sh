@@ -9,9 +9,9 @@
 {
 	setup_base='cc meson ninja pkg-config python3'
 	setup_run="$setup_base ip ping"
-	setup_test="$setup_run cxx cmocka libuv liburing libxdp pcap strace valgrind"
+	setup_test="$setup_run cxx cmocka libbpf libuv liburing libxdp pcap strace valgrind"
 	setup_clang='clang clang-rt'
-	setup_lint="$setup_base cmocka libuv liburing libxdp pcap clang-format clang-tidy cppcheck shellcheck mandoc spin git npm ca-certificates"
+	setup_lint="$setup_base cmocka libbpf libuv liburing libxdp pcap clang-format clang-tidy cppcheck shellcheck mandoc spin git npm ca-certificates"
 }
 
 # Where it lives in sbin, an ordinary user's PATH lacks it.
@@ -55,6 +55,7 @@ setup_met() { # NEED
 	gcc | clang) echo "$setup_c" | setup_links c "$1" ;;
 	cxx) echo "$setup_cxx" | setup_links c++ c++ ;;
 	clang-rt) echo "$setup_fuzzer" | setup_links c clang -fsanitize=fuzzer,address ;;
+	libbpf) echo '#include <bpf/bpf.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	cmocka) echo '#include <cmocka.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	pcap) echo '#include <pcap/pcap.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	meson) case $(meson --version 2>/dev/null) in '' | 0.[0-9] | 0.[0-9].* | 0.[1-5][0-9].* | 0.60.*) false ;; esac ;;
@@ -91,6 +92,7 @@ setup_packages() { # NEED
 	clang-format) setup_known clang-format-14 clang-format ;;
 	cmocka) echo libcmocka-dev ;;
 	pcap) echo libpcap-dev ;;
+	libbpf) echo libbpf-dev ;;
 	gnuplot) echo gnuplot-nox ;;
 	ip) echo iproute2 ;;
 	liburing) echo liburing-dev ;;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * packet: an interface of this machine, through AF_PACKET. The host goes on seeing its traffic, so
- * there are no host rings. Several RX rings share the traffic by flow (PACKET_FANOUT).
+ * packet: an interface of this machine, through AF_PACKET. The host goes on seeing its traffic, unless host
+ * rings are in use (host.h). Several RX rings share the traffic by flow (PACKET_FANOUT).
  *
  * An interface that is down can be opened: syncs say -ENETDOWN until it is up. One that goes away
  * stays away, whatever comes by its name later.
@@ -17,9 +17,11 @@
 #include "../../base/error.h"
 #include "../offsets.h"
 #include "../parcel.h"
+#include "host.h"
 #include "packet.h"
 
 struct packet {
+	struct host *host; /* NULL: none, or another process's */
 	struct packet_rx *rx;
 	struct packet_tx *tx;
 	uint32_t num_rx, num_tx;
@@ -69,8 +71,6 @@ static int sockets_open(const struct packet *packet, int interface)
 		err = packet_tx_open(&packet->tx[i], interface);
 	if (!err && packet->num_rx > 1)
 		err = fanout_join(packet);
-	for (uint32_t i = 0; i < packet->num_rx && !err; i++)
-		err = packet_rx_start(&packet->rx[i]);
 	return err;
 }
 
@@ -102,6 +102,7 @@ static void packet_free(struct packet *packet)
 		packet_rx_close(&packet->rx[i]);
 	for (uint32_t i = 0; packet->tx && i < packet->num_tx; i++)
 		packet_tx_close(&packet->tx[i]);
+	host_destroy(packet->host);
 	free(packet->rx);
 	free(packet->tx);
 	free(packet);
@@ -129,49 +130,59 @@ static struct packet *packet_new(uint32_t num_tx, uint32_t num_rx)
 	return NULL;
 }
 
-static int request_check(const struct port_request *request, int *interface)
+static int request_check(struct port_request *request, int *interface)
 {
-	if (request->host_tx_rings || request->host_rx_rings)
-		return error_set(-EOPNOTSUPP,
-		    "port \"%s\": AF_PACKET has no host rings, the host keeps its own way to the "
-		    "interface; leave out '^', '*' and host-rings",
-		    request->name);
-	return link_find(request, interface);
+	int err = host_rings_choose(request);
+
+	return err ? err : link_find(request, interface);
+}
+
+static void describe(struct port *port)
+{
+	const struct packet *packet = port->state;
+	const char *host = packet->host ? host_describe(packet->host) : "";
+	char fanout[24] = "";
+
+	if (packet->num_rx > 1)
+		snprintf(fanout, sizeof fanout, ", fanout %u", packet->num_rx);
+	snprintf(port->mode, sizeof port->mode, "tpacket-v3 rx, sendmmsg tx, no qdisc%s%s", fanout,
+	    host[0] ? host : ", host sees too");
 }
 
 static void attach(struct port *port, struct packet *packet)
 {
-	char fanout[24] = "";
-
 	for (uint32_t i = 0; i < packet->num_rx; i++)
 		port->rx[i].state = &packet->rx[i];
 	for (uint32_t i = 0; i < packet->num_tx; i++)
 		port->tx[i].state = &packet->tx[i];
-	if (packet->num_rx > 1)
-		snprintf(fanout, sizeof fanout, ", fanout %u", packet->num_rx);
-	snprintf(port->mode, sizeof port->mode,
-	    "tpacket-v3 rx, sendmmsg tx, no qdisc%s, host sees too", fanout);
 	port->state = packet;
+	describe(port);
 }
 
-static int packet_open(struct port *port, const struct port_request *request)
+static int packet_open(struct port *port, const struct port_request *wanted)
 {
+	struct port_request request = *wanted;
 	struct region *region;
 	struct packet *packet;
-	int interface = 0, err = request_check(request, &interface);
+	int interface = 0, err = request_check(&request, &interface);
 
 	if (err)
 		return err;
-	packet = packet_new(request->tx_rings, request->rx_rings);
+	packet = packet_new(request.tx_rings, request.rx_rings);
 	if (!packet)
-		return error_set(-ENOMEM, "out of memory for \"%s\"", request->name);
+		return error_set(-ENOMEM, "out of memory for \"%s\"", request.name);
 	err = sockets_open(packet, interface);
 	if (err)
-		err = sockets_error(request->name, err);
+		err = sockets_error(request.name, err);
 	else
-		err = port_region_of_interfaces(request, &region);
+		err = port_region_of_interfaces(&request, &region);
 	if (!err)
-		err = port_build_own(port, request, region, false);
+		err = port_build_own(port, &request, region, false);
+	if (!err) {
+		err = host_create(port, interface, true, &packet->host);
+		if (err)
+			port_unbuild(port);
+	}
 	if (err) {
 		packet_free(packet);
 		return err;
@@ -185,14 +196,45 @@ static void packet_close(struct port *port)
 	packet_free(port->state);
 }
 
+/* A ring of the NIC receives from its first user on. */
+static int packet_begin(struct ring *r)
+{
+	struct packet *packet = r->port->state;
+	int err = 0;
+
+	if (!r->tx && !host_owns(r))
+		err = packet_rx_start(r->state);
+	if (err)
+		return sockets_error(r->port->name, err);
+	if (packet->host)
+		err = host_begin(packet->host, r);
+	else if (host_owns(r))
+		err = error_set(-EOPNOTSUPP,
+		    "port \"%s\" came from another process, which has its host rings",
+		    r->port->name);
+	describe(r->port);
+	return err;
+}
+
+static void packet_end(struct ring *r)
+{
+	struct packet *packet = r->port->state;
+
+	if (packet->host)
+		host_end(packet->host, r);
+	describe(r->port);
+}
+
 static int packet_arm(struct ring *r, struct pollfd *out)
 {
+	if (host_owns(r))
+		return host_arm(r, out);
 	return r->tx ? packet_tx_arm(r, out) : packet_rx_arm(r, out);
 }
 
 static void packet_disarm(struct ring *r)
 {
-	if (r->tx) /* a receiving socket is readable only while it has packets */
+	if (r->tx && !host_owns(r)) /* a receiving socket is readable only while it has packets */
 		packet_tx_disarm(r);
 }
 
@@ -200,13 +242,13 @@ static void packet_disarm(struct ring *r)
 
 static void packet_show(const struct ring *r, void *own)
 {
-	if (!r->tx)
+	if (!r->tx && !host_owns(r))
 		packet_rx_show(r->state, own);
 }
 
 static void packet_take(struct ring *r, const void *own)
 {
-	if (!r->tx && r->state)
+	if (!r->tx && !host_owns(r) && r->state)
 		packet_rx_take(r->state, own);
 }
 
@@ -215,6 +257,10 @@ static int packet_pack(struct port *port, struct parcel *parcel)
 	const struct packet *packet = port->state;
 	bool fits = true;
 
+	if (packet->host && host_describe(packet->host)[0])
+		return error_set(-EOPNOTSUPP,
+		    "\"%s\" has host rings in use, and cannot be passed on before they are closed",
+		    port->name);
 	for (uint32_t i = 0; i < packet->num_rx; i++)
 		fits = fits && parcel_put(parcel, packet->rx[i].fd);
 	for (uint32_t i = 0; i < packet->num_tx; i++)
@@ -226,7 +272,8 @@ static int packet_pack(struct port *port, struct parcel *parcel)
 
 static int packet_adopt(struct port *port, struct parcel *parcel)
 {
-	struct packet *packet = packet_new(port->num_tx, port->num_rx);
+	struct packet *packet =
+	    packet_new(port->num_tx - port->host_tx, port->num_rx - port->host_rx);
 	int err = 0;
 
 	if (!packet)
@@ -244,20 +291,32 @@ static int packet_adopt(struct port *port, struct parcel *parcel)
 	return 0;
 }
 
-RING_SYNCS(packet)
+static inline int either_txsync(struct ring *r)
+{
+	return LOOM_UNLIKELY(host_owns(r)) ? host_txsync(r) : packet_txsync(r);
+}
+
+static inline int either_rxsync(struct ring *r)
+{
+	return LOOM_UNLIKELY(host_owns(r)) ? host_rxsync(r) : packet_rxsync(r);
+}
+
+RING_SYNCS(either)
 
 const struct port_kind port_kind_packet = {
     .name = "packet",
     .example = "packet:eth0",
-    .help = "an interface through AF_PACKET; the host goes on seeing its traffic",
+    .help = "an interface through AF_PACKET; the host sees its traffic, too, without host rings",
     .open = packet_open,
     .close = packet_close,
     .show = packet_show,
     .take = packet_take,
     .pack = packet_pack,
     .adopt = packet_adopt,
-    .tx_entry = packet_tx_entry,
-    .rx_entry = packet_rx_entry,
+    .begin = packet_begin,
+    .end = packet_end,
+    .tx_entry = either_tx_entry,
+    .rx_entry = either_rx_entry,
     .arm = packet_arm,
     .disarm = packet_disarm,
     .offsets_start = offsets_start,

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "packet.h"
 
 /*
@@ -347,10 +348,17 @@ int packet_rx_open(struct packet_rx *rx, int interface, uint32_t num_rings)
 	return err;
 }
 
+/* What host TX rings, of whichever process, put on the interface's way in came from no wire. */
 int packet_rx_start(const struct packet_rx *rx)
 {
-	const int unused = 0;
-	int err = setsockopt(rx->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+	struct sock_filter wire[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_MARK)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HOST_MARK, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, 0),
+	    BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog filter = {.len = sizeof wire / sizeof wire[0], .filter = wire};
+	int err = setsockopt(rx->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 
 	return err ? -errno : 0;
 }

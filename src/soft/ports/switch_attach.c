@@ -22,11 +22,14 @@
 struct side {
 	struct device *device;
 	struct device_map map;
+	uint32_t tx_first, rx_first; /* the device's numbers of the rings that are bound */
 	uint32_t tx_rings, rx_rings;
 };
 
 struct attachment {
 	struct attachment *next;
+	struct attachment
+	    *host; /* of the interface's host side, if that is attached, too; not listed */
 	char name[SWITCH_NAME_MAX];
 	char directory[128];
 	struct side nic, port;
@@ -87,6 +90,7 @@ static uint32_t ring_move(
 
 static struct netmap_ring *ring_at(const struct side *side, bool tx, uint32_t index)
 {
+	index += tx ? side->tx_first : side->rx_first;
 	return side->device->ops->ring(side->device, tx, index)->ring;
 }
 
@@ -152,14 +156,27 @@ static void *pump(void *arg)
 
 /* ---- attaching ---- */
 
-/* Bind a device to all rings of a port that nobody else uses. */
-static int side_open(
-    struct side *side, const char *name, const char *directory, const struct nmreq_register *wanted)
+/* Host rings come after the NIC's. */
+static void rings_bound(struct side *side, const struct nmreq_register *reg)
 {
-	struct nmreq_register reg = {.nr_mode = NR_REG_ALL_NIC,
+	bool host = reg->nr_mode == NR_REG_SW;
+
+	side->tx_first = host ? reg->nr_tx_rings : 0;
+	side->rx_first = host ? reg->nr_rx_rings : 0;
+	side->tx_rings = host ? reg->nr_host_tx_rings : reg->nr_tx_rings;
+	side->rx_rings = host ? reg->nr_host_rx_rings : reg->nr_rx_rings;
+}
+
+/* Bind a device to all rings of a port, of the NIC or the host (SW), that nobody else uses. */
+static int side_open(struct side *side, const char *name, uint32_t mode, const char *directory,
+    const struct nmreq_register *wanted)
+{
+	struct nmreq_register reg = {.nr_mode = mode,
 	    .nr_flags = NR_EXCLUSIVE,
 	    .nr_tx_rings = wanted->nr_tx_rings,
 	    .nr_rx_rings = wanted->nr_rx_rings,
+	    .nr_host_tx_rings = wanted->nr_host_tx_rings,
+	    .nr_host_rx_rings = wanted->nr_host_rx_rings,
 	    .nr_tx_slots = wanted->nr_tx_slots,
 	    .nr_rx_slots = wanted->nr_rx_slots};
 	struct device_opt_soft option = {
@@ -180,8 +197,7 @@ static int side_open(
 		side->device->ops->close(side->device);
 		side->device = NULL;
 	}
-	side->tx_rings = reg.nr_tx_rings;
-	side->rx_rings = reg.nr_rx_rings;
+	rings_bound(side, &reg);
 	return err;
 }
 
@@ -197,23 +213,16 @@ static void attachment_free(struct attachment *a)
 }
 
 /* The switch port has a ring for each of the interface's. */
-static int attachment_start(struct attachment *a, const char *interface, const char *directory,
-    const struct nmreq_register *wanted)
+static int attachment_start(struct attachment *a, const char *interface, uint32_t mode,
+    const char *directory, const struct nmreq_register *wanted)
 {
 	struct nmreq_register shape = {0};
-	int err = side_open(&a->nic, interface, directory, wanted);
+	int err = side_open(&a->nic, interface, mode, directory, wanted);
 
-	/* After that, so that an interface that is not there is what is complained of first. */
-	if (!err && wanted->nr_mode == NR_REG_NIC_SW)
-		err = error_set(-EOPNOTSUPP,
-		    "\"%s\": the port of the interface \"%s\" has no host rings, the host keeps "
-		    "its "
-		    "own way to it; attach the interface without the host's side",
-		    a->name, interface);
 	if (!err) {
 		shape.nr_tx_rings = (uint16_t)a->nic.rx_rings;
 		shape.nr_rx_rings = (uint16_t)a->nic.tx_rings;
-		err = side_open(&a->port, a->name, directory, &shape);
+		err = side_open(&a->port, a->name, NR_REG_ALL_NIC, directory, &shape);
 	}
 	if (!err) {
 		a->wake = os_wake_create();
@@ -253,8 +262,9 @@ static int port_index(const char *directory, const char *name, uint32_t *out)
 	return err;
 }
 
-static int interface_attach(
-    const char *directory, const char *name, const struct nmreq_register *wanted)
+/* One side of an interface, as a port of that name. */
+static int side_attach(const char *directory, const char *name, const char *interface,
+    uint32_t mode, const struct nmreq_register *wanted, struct attachment **out)
 {
 	struct attachment *a = calloc(1, sizeof *a);
 	int err;
@@ -264,11 +274,44 @@ static int interface_attach(
 	a->wake = -1;
 	snprintf(a->name, sizeof a->name, "%s", name);
 	snprintf(a->directory, sizeof a->directory, "%s", directory ? directory : "");
-	err = attachment_start(a, interface_of(name), directory, wanted);
-	if (err) {
+	err = attachment_start(a, interface, mode, directory, wanted);
+	if (err)
 		attachment_free(a);
+	else
+		*out = a;
+	return err;
+}
+
+static void side_detach(struct attachment *a)
+{
+	__atomic_store_n(&a->stop, true, __ATOMIC_RELEASE);
+	os_wake_signal(a->wake);
+	pthread_join(a->thread, NULL);
+	attachment_free(a);
+}
+
+/* The host's side first: that it is wanted may decide which kind serves the interface. */
+static int interface_attach(
+    const char *directory, const char *name, const struct nmreq_register *wanted)
+{
+	const char *interface = interface_of(name);
+	struct attachment *a, *host = NULL;
+	char host_name[SWITCH_NAME_MAX];
+	int err = 0;
+
+	if (wanted->nr_mode == NR_REG_NIC_SW) {
+		if (snprintf(host_name, sizeof host_name, "%s^", name) >= (int)sizeof host_name)
+			return error_set(-EINVAL, "\"%s\" is too long a name", name);
+		err = side_attach(directory, host_name, interface, NR_REG_SW, wanted, &host);
+	}
+	if (!err)
+		err = side_attach(directory, name, interface, NR_REG_ALL_NIC, wanted, &a);
+	if (err) {
+		if (host)
+			side_detach(host);
 		return err;
 	}
+	a->host = host;
 	a->next = attachments;
 	attachments = a;
 	return 0;
@@ -304,11 +347,10 @@ static int interface_detach(struct attachment **at)
 
 	if (a->polling)
 		return error_set(-EBUSY, "\"%s\" is being polled: disable that first", a->name);
-	__atomic_store_n(&a->stop, true, __ATOMIC_RELEASE);
-	os_wake_signal(a->wake);
-	pthread_join(a->thread, NULL);
 	*at = a->next;
-	attachment_free(a);
+	if (a->host)
+		side_detach(a->host);
+	side_detach(a);
 	return 0;
 }
 

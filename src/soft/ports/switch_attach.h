@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VALE_ATTACH, VALE_DETACH and VALE_POLLING_* with interfaces: "valeS:eth0" makes eth0 a port of the
- * switch. A thread of the attaching process carries frames between the interface and a switch port of
- * that name, so the interface stays attached as long as this process lives and does not detach it.
+ * switch, and with its host rings (NR_REG_NIC_SW) also "valeS:eth0^", the host's side. Threads of the
+ * attaching process carry frames between the interface and the switch ports, so the interface stays attached as long as this process lives and does not detach it.
  */
 #ifndef SOFT_PORTS_SWITCH_ATTACH_H
 #define SOFT_PORTS_SWITCH_ATTACH_H
@@ -15,8 +15,7 @@
  *
  * @param directory  of shared objects; NULL: the user's own
  * @return 0; -EINVAL nothing is called so, or a mode other than ALL_NIC and NIC_SW; -EBUSY open or attached
- *         already; -EOPNOTSUPP NIC_SW of an interface that is there: its port has no host rings; or why the
- *         interface cannot be opened
+ *         already; or why the interface, or its host rings, cannot be opened
  */
 int switch_attach(const char *directory, const char *name, struct nmreq_vale_attach *request);
 

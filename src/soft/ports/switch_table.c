@@ -12,7 +12,7 @@
 #include "../../base/error.h"
 #include "../../os/os.h"
 
-/* As the module: the switch's name is made of these, the port's is an interface name. */
+/* As the module: the switch's name is made of these, the port's is an interface name, or the host's side of one. */
 #define KEY_CHARS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 #define PORT_CHARS KEY_CHARS ".-"
 
@@ -20,13 +20,15 @@ int switch_name_split(const char *name, char key[SWITCH_KEY_MAX])
 {
 	const size_t prefix = strlen(NM_BDG_NAME), len = strspn(name, KEY_CHARS);
 	const char *port = name + len + 1;
+	size_t port_len = name[len] == ':' ? strspn(port, PORT_CHARS) : 0;
 
+	port_len += port_len > 0 && port[port_len] == '^';
 	if (strncmp(name, NM_BDG_NAME, prefix) != 0 || len < prefix || len >= SWITCH_KEY_MAX ||
-	    name[len] != ':' || strlen(port) >= SWITCH_KEY_MAX ||
-	    port[strspn(port, PORT_CHARS)] != 0)
+	    name[len] != ':' || strlen(port) >= SWITCH_KEY_MAX || port[port_len] != 0)
 		return error_set(-ENOMEM,
 		    "\"%s\": a switch port is called valeSWITCH:PORT, with letters, digits and '_' "
-		    "(in PORT also '.' and '-'), each part of %u characters at most",
+		    "(in PORT also '.' and '-', and '^' at its end), each part of %u characters at "
+		    "most",
 		    name, SWITCH_KEY_MAX - 1);
 	memcpy(key, name, len);
 	key[len] = 0;

@@ -35,11 +35,9 @@ static int request_check(struct port_request *request, int *interface, struct xd
 {
 	int err;
 
-	if (request->host_tx_rings || request->host_rx_rings)
-		return error_set(-EOPNOTSUPP,
-		    "port \"%s\": AF_XDP ports have no host rings; leave out '^', '*' and "
-		    "host-rings",
-		    request->name);
+	err = host_rings_choose(request);
+	if (err)
+		return err;
 	err = link_find(request, interface);
 	if (err)
 		return err;
@@ -105,6 +103,7 @@ static int queues_make(struct xdp_port *xdp, const struct port_request *request)
 
 static void xdp_free(struct xdp_port *xdp)
 {
+	host_destroy(xdp->host);
 	for (uint32_t i = 0; xdp->held && i < xdp->num_queues; i++)
 		xdp_queue_close(&xdp->queues[i]);
 	if (xdp->umem)
@@ -120,13 +119,24 @@ static void xdp_free(struct xdp_port *xdp)
 
 static void attach(struct port *port, struct xdp_port *xdp)
 {
-	for (uint32_t i = 0; i < port->num_rx; i++)
+	for (uint32_t i = 0; i < port->num_rx - port->host_rx; i++)
 		port->rx[i].state = &xdp->queues[i].rx;
-	for (uint32_t i = 0; i < port->num_tx; i++)
+	for (uint32_t i = 0; i < port->num_tx - port->host_tx; i++)
 		port->tx[i].state = &xdp->queues[i].tx;
 	snprintf(port->mode, sizeof port->mode, "%s, no queue in use",
 	    xdp->program.native ? "native" : "generic");
 	port->state = xdp;
+}
+
+/* Generic programs run again on what host rings bring in: the port would receive its own frames. */
+static int host_check(const struct xdp_port *xdp, const char *name)
+{
+	return xdp->program.native
+		   ? 0
+		   : error_set(-EOPNOTSUPP,
+			 "port \"%s\": the driver has no XDP of its own, and without that AF_XDP "
+			 "ports have no host rings; open \"packet:%s\"",
+			 name, name);
 }
 
 /* While another kind can still be tried: the sockets of the rings that are about to be used. */
@@ -147,6 +157,8 @@ static int set_up(struct port *port, const struct port_request *request,
 {
 	int err = program_attach(xdp, request->name);
 
+	if (!err && request->host)
+		err = host_check(xdp, request->ident);
 	if (!err)
 		err = xdp_umem_build(port, request, &xdp->umem);
 	if (err)
@@ -157,8 +169,10 @@ static int set_up(struct port *port, const struct port_request *request,
 		err = error_set(-ENOMEM, "out of memory for \"%s\"", request->name);
 	if (!err) {
 		attach(port, xdp);
-		err = queues_open(port, request);
+		err = host_create(port, xdp->interface, false, &xdp->host);
 	}
+	if (!err)
+		err = queues_open(port, request);
 	if (err)
 		port_unbuild(port);
 	return err;
@@ -192,23 +206,75 @@ static void xdp_close(struct port *port)
 	xdp_free(port->state);
 }
 
+/* Host rings are the last part of the port's mode. */
+static void host_say(struct port *port)
+{
+	const struct xdp_port *xdp = port->state;
+	char *part = strstr(port->mode, ", host");
+	size_t used = part ? (size_t)(part - port->mode) : strlen(port->mode);
+
+	snprintf(port->mode + used, sizeof port->mode - used, "%s", host_describe(xdp->host));
+}
+
+static int either_begin(struct ring *r)
+{
+	const struct xdp_port *xdp = r->port->state;
+	int err = host_owns(r) ? host_check(xdp, r->port->name) : xdp_begin(r);
+
+	if (err || !xdp->host)
+		return err;
+	err = host_begin(xdp->host, r);
+	if (err && !host_owns(r))
+		xdp_end(r);
+	host_say(r->port);
+	return err;
+}
+
+static void either_end(struct ring *r)
+{
+	const struct xdp_port *xdp = r->port->state;
+
+	if (!host_owns(r))
+		xdp_end(r);
+	if (!xdp->host)
+		return;
+	host_end(xdp->host, r);
+	host_say(r->port);
+}
+
+static int either_txsync(struct ring *r)
+{
+	return LOOM_UNLIKELY(host_owns(r)) ? host_txsync(r) : xdp_txsync(r);
+}
+
+static int either_rxsync(struct ring *r)
+{
+	return LOOM_UNLIKELY(host_owns(r)) ? host_rxsync(r) : xdp_rxsync(r);
+}
+
 static int xdp_arm(struct ring *r, struct pollfd *out)
 {
+	if (host_owns(r))
+		return host_arm(r, out);
 	return r->tx ? xdp_tx_arm(r, out) : xdp_rx_arm(r, out);
 }
 
 static void xdp_disarm(struct ring *r)
 {
-	if (r->tx) /* a receiving socket is readable only while it has packets */
+	if (r->tx && !host_owns(r)) /* a receiving socket is readable only while it has packets */
 		xdp_tx_disarm(r);
 }
 
 /* Of a ring without users here: another process may have some. */
 static void xdp_take(struct ring *r, const void *own)
 {
-	struct xdp_queue *q = &((struct xdp_port *)r->port->state)->queues[r->index];
+	struct xdp_port *xdp = r->port->state;
+	struct xdp_queue *q;
 
 	(void)own;
+	if (host_owns(r))
+		return;
+	q = &xdp->queues[r->index];
 	if (!q->socket)
 		return;
 	if (r->tx)
@@ -217,7 +283,7 @@ static void xdp_take(struct ring *r, const void *own)
 		xdp_rx_take(&q->rx);
 }
 
-RING_SYNCS(xdp)
+RING_SYNCS(either)
 
 const struct port_kind port_kind_xdp = {
     .name = "xdp",
@@ -225,11 +291,11 @@ const struct port_kind port_kind_xdp = {
     .help = "an interface through AF_XDP; the host does not see what its queues receive",
     .open = xdp_open,
     .close = xdp_close,
-    .begin = xdp_begin,
-    .end = xdp_end,
+    .begin = either_begin,
+    .end = either_end,
     .take = xdp_take,
-    .tx_entry = xdp_tx_entry,
-    .rx_entry = xdp_rx_entry,
+    .tx_entry = either_tx_entry,
+    .rx_entry = either_rx_entry,
     .arm = xdp_arm,
     .disarm = xdp_disarm,
 };

@@ -19,6 +19,7 @@
 #include <pktloom/port.h>
 
 #include "../port.h"
+#include "host.h"
 #include "link.h"
 #include "retry.h"
 #include "xdp_program.h"
@@ -70,6 +71,7 @@ struct xdp_queue {
 } __attribute__((aligned(128)));
 
 struct xdp_port {
+	struct host *host; /* NULL: none in this build */
 	int interface;
 	enum loom_xdp_mode mode; /* as asked for */
 	uint32_t busy_poll_us;

@@ -14,7 +14,7 @@
 
 /* Room for so many ports like the first one, and for four of the default size. All of it is pinned. */
 #define PORTS    2u
-#define BUFS_MIN (8u * SOFT_SLOTS_DEFAULT)
+#define BUFS_MIN (16u * SOFT_SLOTS_DEFAULT) /* with a pair of host rings each */
 
 /* Beyond the ports': for monitors, pipes and more ports. */
 #define SPARE_RINGS 24u
