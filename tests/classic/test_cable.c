@@ -37,7 +37,7 @@ static const struct scenario scenarios[] = {
 	{"generate ca0 300 poll all"}},
 };
 
-/* An AF_XDP port stays in its process, and its memory too. */
+/* An AF_XDP port stays in its process; pipes that were there before it are not in its memory. */
 static const struct scenario packet_only[] = {
     {"cable, both ends handed over", 300, {"hand sink cb0 300 poll all"},
 	{"hand generate ca0 300 poll all"}},

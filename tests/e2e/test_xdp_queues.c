@@ -292,6 +292,62 @@ static void a_queue_of_another_process_is_refused(void **state)
 	loom_close(port);
 }
 
+/* ---- pipes ---- */
+
+/* The other end of the port's pipe, in a process that has nothing else open: opened when told to. */
+static int takes_from_the_pipe(void *arg)
+{
+	const struct task *task = arg;
+	struct loom_frame frame = {.len = 0};
+	struct loom_port *port = NULL;
+	struct loom_rxring rx;
+	char byte = 0;
+
+	alarm(60);
+	if (read(task->go[0], &byte, 1) != 1 || loom_open(NEAR "}1", NULL, &port) != 0 ||
+	    loom_rx(port, 0, &rx) != 0)
+		return 1;
+	if (write(task->ready[1], &byte, 1) != 1 ||
+	    loom_port_wait(port, LOOM_RX, PATIENCE_MS) <= 0 || loom_recv(&rx, &frame) != 1)
+		return 2;
+	byte = (char)frame.data[0];
+	loom_close(port);
+	return byte;
+}
+
+/* As those of other interfaces: a packet goes from the port to a pipe by a swap, whoever has its other end. */
+static void pipes_of_a_port_are_in_its_memory(void **state)
+{
+	struct task task = {.name = NULL};
+	struct loom_info port_info, pipe_info;
+	struct wire *wire = *state;
+	struct loom_port *pipe_port;
+	struct loom_txring tx;
+	pid_t child;
+	char byte = 0;
+
+	assert_int_equal(pipe(task.ready) | pipe(task.go), 0);
+	child = child_start(takes_from_the_pipe, &task);
+	assert_ok(
+	    loom_open("netmap:" NEAR, LOOM_CONFIG(.xdp_mode = wire_xdp_mode), &wire->near.port));
+	assert_ok(loom_open(NEAR "{1", NULL, &pipe_port));
+	assert_ok(loom_port_info(wire->near.port, &port_info));
+	assert_ok(loom_port_info(pipe_port, &pipe_info));
+	assert_string_equal(port_info.kind, "xdp");
+	assert_int_equal(pipe_info.region, port_info.region);
+	assert_int_equal(write(task.go[1], &byte, 1), 1);
+	assert_int_equal(read(task.ready[0], &byte, 1), 1);
+	assert_ok(loom_tx(pipe_port, 0, &tx));
+	assert_int_equal(loom_send(&tx, "*", 1), 1);
+	assert_ok(loom_tx_sync(&tx));
+	assert_int_equal(child_wait(child), '*');
+	loom_close(pipe_port);
+	close(task.ready[0]);
+	close(task.ready[1]);
+	close(task.go[0]);
+	close(task.go[1]);
+}
+
 /* ---- buffers ---- */
 
 /* Another port keeps the memory: what is not given back is missing in the end. */
@@ -329,6 +385,7 @@ int main(int argc, char **argv)
 	    WIRE_TEST(killing_a_process_gives_the_host_its_traffic_back),
 	    WIRE_TEST(two_processes_have_a_queue_each),
 	    WIRE_TEST(a_queue_of_another_process_is_refused),
+	    WIRE_TEST(pipes_of_a_port_are_in_its_memory),
 	    WIRE_TEST(opening_again_and_again_loses_no_buffer),
 	};
 

@@ -181,7 +181,7 @@ static void mode_say(struct port *port, const struct xdp_port *xdp)
 						: "generic, copies";
 
 	snprintf(port->mode, sizeof port->mode, "%s%s%s%s", how, xdp->busy_poll_us ? ", polls" : "",
-	    xdp->fragments ? ", multi-buffer" : "", xdp->umem->shared ? "" : ", memory of its own");
+	    xdp->fragments ? ", multi-buffer" : "", xdp->umem->alone ? ", memory of its own" : "");
 	port->zero_copy = xdp->zero_copy;
 }
 

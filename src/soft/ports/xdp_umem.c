@@ -3,23 +3,29 @@
 #include "xdp_umem.h"
 
 #include <errno.h>
+#include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "../../base/error.h"
 #include "../soft.h"
 
-/* Room for so many ports like the first one, and for four of the default size. All of it is pinned. */
-#define PORTS    2u
-#define BUFS_MIN (16u * SOFT_SLOTS_DEFAULT) /* with a pair of host rings each */
+/*
+ * The region that xdp ports share, across processes, so that pipes between them are in it, too. All of its
+ * buffers are pinned: 64 MiB with chunks of 2,048 bytes. Rings cost memory only when they are used.
+ */
+#define SHARED_BUFS  (32u * SOFT_SLOTS_DEFAULT)
+#define SHARED_RINGS 64u
+#define SHARED_PAIRS 128u
+#define SHARED_IF    8192u
 
-/* Beyond the ports': for monitors, pipes and more ports. */
-#define SPARE_RINGS 24u
-#define SPARE_PAIRS 8u
-#define IF_SIZE     4096u
+/* One that a port has for itself has room for so many like it. */
+#define PORTS 2u
 
 static struct xdp_umem *umems;
 
@@ -33,21 +39,25 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-static void shape_of(const struct port_request *request, struct region_shape *out)
+static uint64_t bufs_of(const struct port_request *request)
 {
-	uint32_t num_tx = request->tx_rings + request->host_tx_rings;
-	uint32_t num_rx = request->rx_rings + request->host_rx_rings;
-	uint64_t bufs =
-	    PORTS * ((uint64_t)num_tx * request->tx_slots + (uint64_t)num_rx * request->rx_slots) +
-	    request->extra_bufs;
+	uint64_t num_tx = request->tx_rings + request->host_tx_rings;
+	uint64_t num_rx = request->rx_rings + request->host_rx_rings;
 
-	*out = (struct region_shape){.plain = PORTS * (num_tx + num_rx) + SPARE_RINGS,
-	    .pairs = SPARE_PAIRS,
-	    .ring_slots = larger(larger(request->tx_slots, request->rx_slots), SOFT_SLOTS_DEFAULT),
-	    .num_bufs = port_buffers_for(bufs < BUFS_MIN ? BUFS_MIN : bufs),
+	return num_tx * request->tx_slots + num_rx * request->rx_slots + request->extra_bufs;
+}
+
+static void shape_of(const struct port_request *request, uint64_t bufs, struct region_shape *out)
+{
+	uint32_t rings = port_request_rings(request);
+
+	*out = (struct region_shape){.plain = PORTS * rings + SHARED_RINGS,
+	    .pairs = SHARED_PAIRS,
+	    .ring_slots = SOFT_SLOTS_MAX,
+	    .num_bufs = port_buffers_for(bufs),
 	    .buf_size = request->buf_size,
 	    .headroom = XDP_HEADROOM,
-	    .if_size = larger(port_if_size(num_tx + num_rx), IF_SIZE)};
+	    .if_size = larger(port_if_size(rings), SHARED_IF)};
 	if (out->plain + out->pairs > REGION_AREAS_MAX)
 		out->plain = REGION_AREAS_MAX - out->pairs;
 }
@@ -63,17 +73,18 @@ static struct xdp_umem *find(const struct region *region)
 	return umem;
 }
 
-static struct xdp_umem *find_shared(uint32_t buf_size)
+/* A forked child's ports have their own, which goes with it. */
+static struct xdp_umem *find_nameless(uint32_t buf_size)
 {
 	struct xdp_umem *umem = umems;
 
-	while (umem &&
-	       !(umem->shared && umem->process == getpid() && umem->region->buf_size == buf_size))
+	while (umem && !(umem->region->name[0] == 0 && umem->region->buf_size == buf_size &&
+			   umem->process == getpid()))
 		umem = umem->next;
 	return umem;
 }
 
-static int enlist(struct region *region, bool shared, struct xdp_umem **out)
+static int enlist(struct region *region, struct xdp_umem **out)
 {
 	struct xdp_umem *umem = calloc(1, sizeof *umem);
 	void *held =
@@ -87,7 +98,6 @@ static int enlist(struct region *region, bool shared, struct xdp_umem **out)
 	}
 	*umem = (struct xdp_umem){.next = umems,
 	    .region = region,
-	    .shared = shared,
 	    .process = getpid(),
 	    .chunks = region_chunks(region),
 	    .size = (size_t)region->num_bufs * region->buf_size,
@@ -114,15 +124,16 @@ void xdp_umem_release(struct xdp_umem *umem)
 
 /* ---- building ---- */
 
+/* The region becomes the port's, also on failure. */
 static int build_in(struct port *port, const struct port_request *request, struct region *region,
-    bool shared, struct xdp_umem **out)
+    struct xdp_umem **out)
 {
 	struct xdp_umem *umem = find(region);
 	int err;
 
 	err = port_build_own(port, request, region, false);
 	if (!err && !umem) {
-		err = enlist(region, shared, &umem);
+		err = enlist(region, &umem);
 		if (err)
 			port_unbuild(port);
 	}
@@ -133,16 +144,80 @@ static int build_in(struct port *port, const struct port_request *request, struc
 	return 0;
 }
 
-static int build_new(
-    struct port *port, const struct port_request *request, bool shared, struct xdp_umem **out)
+/* The kernel pins shared memory for long, but no file of a disk. */
+static bool can_be_pinned(const struct region *region)
 {
+	struct statfs fs;
+
+	return fstatfs(region->shared_fd, &fs) == 0 &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC);
+}
+
+/* -EXDEV where memory with a name cannot be pinned. */
+static int open_named(const struct port_request *request, const char *name,
+    const struct region_shape *shape, struct region **out)
+{
+	int err = region_open(NULL, request->directory, name, shape, out);
+
+	if (err || can_be_pinned(*out))
+		return err;
+	region_release(*out);
+	return -EXDEV;
+}
+
+/* Its name is the process's, and still other processes can have pipes in it. */
+static int build_alone(struct port *port, const struct port_request *request, struct xdp_umem **out)
+{
+	static unsigned made;
+	char name[NETMAP_REQ_IFNAMSIZ];
 	struct region_shape shape;
 	struct region *region;
 	int err;
 
-	shape_of(request, &shape);
+	shape_of(request, PORTS * bufs_of(request), &shape);
+	snprintf(name, sizeof name, "(xdp %ld.%u)", (long)getpid(), ++made);
+	err = open_named(request, name, &shape, &region);
+	if (!err)
+		err = build_in(port, request, region, out);
+	if (!err)
+		(*out)->alone = true;
+	return err;
+}
+
+/* Where no name can be had: memory that the ports of this process share. */
+static int build_nameless(
+    struct port *port, const struct port_request *request, struct xdp_umem **out)
+{
+	struct xdp_umem *umem = find_nameless(request->buf_size);
+	uint64_t bufs = PORTS * bufs_of(request);
+	struct region_shape shape;
+	struct region *region;
+	int err = -ENOMEM;
+
+	if (umem) {
+		region_reference(umem->region);
+		err = build_in(port, request, umem->region, out);
+	}
+	if (err != -ENOMEM)
+		return err;
+	shape_of(request, bufs > SHARED_BUFS ? bufs : SHARED_BUFS, &shape);
 	err = region_create(&shape, &region);
-	return err ? err : build_in(port, request, region, shared, out);
+	return err ? err : build_in(port, request, region, out);
+}
+
+static int build_shared(
+    struct port *port, const struct port_request *request, struct xdp_umem **out)
+{
+	const struct port_request any = {.buf_size = request->buf_size};
+	char name[NETMAP_REQ_IFNAMSIZ];
+	struct region_shape shape;
+	struct region *region;
+	int err;
+
+	shape_of(&any, SHARED_BUFS, &shape);
+	snprintf(name, sizeof name, "(xdp %u)", request->buf_size);
+	err = open_named(request, name, &shape, &region);
+	return err ? err : build_in(port, request, region, out);
 }
 
 static int build_asked(struct port *port, const struct port_request *request, struct xdp_umem **out)
@@ -156,13 +231,12 @@ static int build_asked(struct port *port, const struct port_request *request, st
 		    "%u before each packet): open this port first, and the other one in its "
 		    "region",
 		    request->name, region->id, XDP_HEADROOM);
-	return build_in(port, request, port_region(request), false, out);
+	return build_in(port, request, port_region(request), out);
 }
 
 int xdp_umem_build(struct port *port, const struct port_request *request, struct xdp_umem **out)
 {
-	struct xdp_umem *shared;
-	int err;
+	int err = -ENOMEM;
 
 	if (request->region)
 		return build_asked(port, request, out);
@@ -170,12 +244,11 @@ int xdp_umem_build(struct port *port, const struct port_request *request, struct
 		return error_set(-EINVAL,
 		    "port \"%s\": AF_XDP's buffers have 2048 or 4096 bytes, not %u", request->name,
 		    request->buf_size);
-	shared = find_shared(request->buf_size);
-	if (!shared)
-		return build_new(port, request, true, out);
-	region_reference(shared->region);
-	err = build_in(port, request, shared->region, true, out);
-	return err == -ENOMEM ? build_new(port, request, false, out) : err;
+	if (bufs_of(request) <= SHARED_BUFS)
+		err = build_shared(port, request, out);
+	if (err == -ENOMEM)
+		err = build_alone(port, request, out);
+	return err == -EXDEV ? build_nameless(port, request, out) : err;
 }
 
 /* ---- the kernel's word ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory that AF_XDP can use: a region whose buffers are chunks of 2,048 or 4,096 bytes, with the kernel's
- * headroom before each packet. The xdp ports of a process share one while there is room, so that
+ * headroom before each packet. The xdp ports of a user share one while there is room, so that
  * packets go from one to another by a swap.
  *
  * The kernel pins all buffers of a region while one of its rings is in use, so such a region is sized for
@@ -20,8 +20,8 @@ struct xdp_umem {
 	struct xdp_umem *next;
 	struct region *region; /* the ports' references keep it */
 	unsigned ports;
-	bool shared;   /* ports without a wish go there … */
-	pid_t process; /* … of this process: a child's have their own, which go with it */
+	pid_t process;
+	bool alone; /* made for one port, which found no room elsewhere */
 	uint8_t *chunks;
 	size_t size;
 	uint32_t shift, num_bufs; /* a chunk's size as a power of two */
