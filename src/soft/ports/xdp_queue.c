@@ -35,10 +35,14 @@ static uint32_t entries_for(uint32_t slots)
 static int socket_create(const struct xdp_port *xdp, struct xdp_queue *q, const struct port *port,
     const char *interface, uint16_t bind_flags)
 {
-	const struct xsk_umem_config memory = {.fill_size = entries_for(port->rx_slots),
+	/*
+	 * The kernel says that it took from the fill ring after it says what it received: with as many entries
+	 * as slots there would not always be room for those that come back.
+	 */
+	const struct xsk_umem_config memory = {.fill_size = 2 * entries_for(port->rx_slots),
 	    .comp_size = entries_for(port->tx_slots),
 	    .frame_size = 1u << xdp->umem->shift};
-	const struct xsk_socket_config config = {.rx_size = memory.fill_size,
+	const struct xsk_socket_config config = {.rx_size = entries_for(port->rx_slots),
 	    .tx_size = memory.comp_size,
 	    .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
 	    .bind_flags = (uint16_t)(bind_flags | XDP_USE_NEED_WAKEUP)};

@@ -50,13 +50,13 @@ static inline uint32_t slot_take(struct ring *r, struct xdp_rx *rx, uint32_t at)
 	return buffer;
 }
 
-/* Buffers of n slots from `at` on. The fill ring is never shorter than the ring. */
+/* Buffers of n slots from `at` on. The fill ring has room for two of each. */
 static void give(struct ring *r, struct xdp_rx *rx, uint32_t at, uint32_t n)
 {
 	uint32_t index, given = 0;
 
 	if (xsk_prod_nb_free(&rx->fill, n) < n)
-		return; /* of no more slots than there are: not reached */
+		return; /* the kernel is behind by a whole ring: not reached */
 	xsk_ring_prod__reserve(&rx->fill, 0, &index);
 	for (; n > 0; n--, at = ring_next(r, at)) {
 		uint32_t buffer = slot_take(r, rx, at);
