@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "../base/error.h"
-#include "ports/switch_attach.h"
+#include "keeper.h"
 #include "ports/switch_control.h"
 #include "soft.h"
 
@@ -77,9 +77,9 @@ static int dispatch(struct soft *soft, struct nmreq_header *header)
 	case NETMAP_REQ_POOLS_INFO_GET:
 		return soft_pools_info(header);
 	case NETMAP_REQ_VALE_ATTACH:
-		return switch_attach(NULL, header->nr_name, body_of(header));
+		return keeper_attach(header->nr_name, body_of(header));
 	case NETMAP_REQ_VALE_DETACH:
-		return switch_detach(NULL, header->nr_name, body_of(header));
+		return keeper_detach(header->nr_name, body_of(header));
 	case NETMAP_REQ_VALE_LIST:
 		return switch_list(NULL, header->nr_name, body_of(header));
 	case NETMAP_REQ_PORT_HDR_SET:
@@ -91,9 +91,9 @@ static int dispatch(struct soft *soft, struct nmreq_header *header)
 	case NETMAP_REQ_VALE_DELIF:
 		return switch_kept_remove(NULL, header->nr_name);
 	case NETMAP_REQ_VALE_POLLING_ENABLE:
-		return switch_polling_enable(NULL, header->nr_name, body_of(header));
+		return keeper_polling_enable(header->nr_name, body_of(header));
 	case NETMAP_REQ_VALE_POLLING_DISABLE:
-		return switch_polling_disable(NULL, header->nr_name);
+		return keeper_polling_disable(header->nr_name);
 	case NETMAP_REQ_SYNC_KLOOP_START:
 		return kloop_start(soft, header);
 	case NETMAP_REQ_SYNC_KLOOP_STOP:

@@ -2,7 +2,8 @@
 /*
  * VALE_ATTACH, VALE_DETACH and VALE_POLLING_* with interfaces: "valeS:eth0" makes eth0 a port of the
  * switch, and with its host rings (NR_REG_NIC_SW) also "valeS:eth0^", the host's side. Threads of the
- * attaching process carry frames between the interface and the switch ports, so the interface stays attached as long as this process lives and does not detach it.
+ * attaching process carry frames between the interface and the switch ports, so the interface stays attached
+ * as long as this process lives and does not detach it; keeper.h lets it outlive who asked.
  */
 #ifndef SOFT_PORTS_SWITCH_ATTACH_H
 #define SOFT_PORTS_SWITCH_ATTACH_H
