@@ -214,7 +214,7 @@ struct loom_info {
 	char name[64];   /* as given to the device */
 	char device[16]; /* "soft", "kernel" */
 	char kind[16];   /* "pipe", "packet", … */
-	char mode[128];  /* the kind's own words: "master", "tpacket-v3 rx, sendmmsg tx, …" */
+	char mode[256];  /* the kind's own words: "master", "tpacket-v3 rx, sendmmsg tx, …" */
 	char tried[512]; /* what was tried before this and why it failed, one per ';' */
 	bool zero_copy;  /* no payload is copied between this port and its other side */
 	bool host;       /* bound to host rings */

@@ -56,7 +56,7 @@ static inline bool port_counts_are_sane(
 struct port {
 	const struct port_kind *kind;
 	char name[NETMAP_REQ_IFNAMSIZ];
-	char mode[128];      /* for people */
+	char mode[256];      /* for people */
 	char directory[128]; /* where its shared object is looked for; "" the default */
 	unsigned references;
 	struct region *region;

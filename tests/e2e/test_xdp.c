@@ -2,7 +2,13 @@
 /* Packets through AF_XDP, between the two ends of a cable; natively or generically, as its argument says. */
 #include "wire.h"
 
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define MANY 1000000u
 
@@ -78,10 +84,36 @@ static void the_mode_is_the_one_that_was_asked_for(void **state)
 	assert_false(info.zero_copy);
 }
 
+static void merge_packets(const char *name)
+{
+	struct ethtool_value on = {.cmd = ETHTOOL_SGRO, .data = 1};
+	struct ifreq request = {.ifr_data = (void *)&on};
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+	assert_int_equal(ioctl(fd, SIOCETHTOOL, &request), 0);
+	close(fd);
+}
+
+/* Nothing is silent: a veth has no zero-copy, and merging is the user's to switch off. */
+static void what_was_refused_and_what_hurts_stands_in_the_mode(void **state)
+{
+	struct wire *wire = *state;
+	struct loom_info info;
+
+	merge_packets(NEAR);
+	assert_ok(loom_open("xdp:" NEAR, NULL, &wire->near.port));
+	assert_ok(loom_port_info(wire->near.port, &info));
+	assert_non_null(strstr(info.mode, "native, copies"));
+	assert_non_null(strstr(info.mode, "zero-copy: Operation not supported"));
+	assert_non_null(strstr(info.mode, "switch off: gro"));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest xdp[] = {
 	    WIRE_TEST(the_mode_is_the_one_that_was_asked_for),
+	    WIRE_TEST(what_was_refused_and_what_hurts_stands_in_the_mode),
 	    WIRE_TEST(packets_of_all_lengths_arrive_both_ways),
 	    WIRE_TEST(a_million_packets_arrive_in_order_and_whole),
 	};

@@ -56,6 +56,8 @@ static int program_attach(struct xdp_port *xdp, const char *name)
 
 	if (xdp->mode != LOOM_XDP_GENERIC)
 		err = xdp_program_attach(xdp->interface, true, name, &xdp->program);
+	if (xdp->mode == LOOM_XDP_ANY)
+		xdp->no_native = err;
 	if (xdp->mode == LOOM_XDP_GENERIC ||
 	    (xdp->mode == LOOM_XDP_ANY && err && err != -EPERM && err != -EBUSY))
 		err = xdp_program_attach(xdp->interface, false, name, &xdp->program);

@@ -77,6 +77,8 @@ struct xdp_port {
 	uint32_t busy_poll_us;
 	unsigned way; /* to bind: those before it were refused */
 	bool zero_copy, fragments;
+	int no_zero_copy, no_native; /* why a better mode was refused; 0 */
+	char hurts[64];              /* offloads that change what is received; "" */
 	uint32_t num_queues;
 	struct xdp_umem *umem;
 	struct xdp_program program;

@@ -140,6 +140,8 @@ static int socket_bind(
 		}
 		if (err == -EBUSY || err == -ENOMEM || err == -EPERM || err == -ENOBUFS)
 			break;
+		if (way & XDP_ZEROCOPY)
+			xdp->no_zero_copy = err;
 	}
 	if (err == -ENOMEM || err == -EPERM || err == -ENOBUFS)
 		return xdp_umem_refused(xdp->umem, port->name, err);
@@ -178,6 +180,15 @@ static void socket_set_up(const struct xdp_port *xdp, struct xdp_queue *q, const
 	q->rx.busy_poll = xdp->busy_poll_us > 0 && busy_poll_start(q->rx.fd, xdp->busy_poll_us);
 }
 
+/* One more part, if there is room for it. */
+static void mode_add(struct port *port, const char *which, const char *what)
+{
+	size_t used = strlen(port->mode);
+
+	if (used + strlen(which) + strlen(what) + sizeof ", : " <= sizeof port->mode)
+		snprintf(port->mode + used, sizeof port->mode - used, ", %s: %s", which, what);
+}
+
 static void mode_say(struct port *port, const struct xdp_port *xdp)
 {
 	const char *how = xdp->zero_copy        ? "zero-copy"
@@ -186,6 +197,12 @@ static void mode_say(struct port *port, const struct xdp_port *xdp)
 
 	snprintf(port->mode, sizeof port->mode, "%s%s%s%s", how, xdp->busy_poll_us ? ", polls" : "",
 	    xdp->fragments ? ", multi-buffer" : "", xdp->umem->alone ? ", memory of its own" : "");
+	if (xdp->no_native)
+		mode_add(port, "native", strerror(-xdp->no_native));
+	if (xdp->no_zero_copy && !xdp->zero_copy)
+		mode_add(port, "zero-copy", strerror(-xdp->no_zero_copy));
+	if (xdp->hurts[0])
+		mode_add(port, "switch off", xdp->hurts);
 	port->zero_copy = xdp->zero_copy;
 }
 
@@ -198,6 +215,7 @@ int xdp_queue_open(struct port *port, struct xdp_queue *q)
 	if (err)
 		return error_set(
 		    err, "port \"%s\": its interface is gone: %s", port->name, strerror(-err));
+	memcpy(xdp->hurts, facts.hurts, sizeof xdp->hurts);
 	err = socket_bind(xdp, q, port, facts.name);
 	if (err)
 		return err;
