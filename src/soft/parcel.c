@@ -182,8 +182,9 @@ static bool is_sane(const struct device_parcel *outer, const struct parcel *p)
 		return false;
 	if (!p->bound)
 		return true;
-	return is_word(port->kind) && is_word(port->name) && is_word(port->mode) &&
-	       is_word(port->directory) && is_word(region->name) && is_word(region->directory) &&
+	return is_word(port->kind) && is_word(port->name) &&
+	       memchr(port->mode, 0, sizeof port->mode) != NULL && is_word(port->directory) &&
+	       is_word(region->name) && is_word(region->directory) &&
 	       memchr(region->share.file, 0, sizeof region->share.file) &&
 	       memchr(p->own.share[0].file, 0, sizeof p->own.share[0].file) &&
 	       memchr(p->own.share[1].file, 0, sizeof p->own.share[1].file) &&

@@ -15,9 +15,10 @@
 #include "soft.h"
 
 #define PARCEL_MAGIC    0x6c65637261706b70ull
-#define PARCEL_ABI      1u
+#define PARCEL_ABI      2u
 #define PARCEL_RINGS    512u /* of each direction: NIC's and host's */
 #define PARCEL_WORD_MAX 128u /* names, with the final NUL */
+#define PARCEL_MODE_MAX 256u
 
 struct parcel_share {
 	char file[NAME_MAX + 1];
@@ -38,7 +39,7 @@ struct parcel_ring {
 };
 
 struct parcel_port {
-	char kind[PARCEL_WORD_MAX], name[PARCEL_WORD_MAX], mode[PARCEL_WORD_MAX];
+	char kind[PARCEL_WORD_MAX], name[PARCEL_WORD_MAX], mode[PARCEL_MODE_MAX];
 	char directory[PARCEL_WORD_MAX];
 	uint32_t zero_copy, indirect;
 	uint32_t num_tx, num_rx, host_tx, host_rx, tx_slots, rx_slots;
