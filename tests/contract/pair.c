@@ -33,10 +33,6 @@ static const struct row rows[] = {
 	VIA_KERNEL},
     {"pipe", "kernel's device, two processes", "kernel:t%u{k", "kernel:t%u}k", PLACE_PROCESS,
 	VIA_KERNEL},
-    {"fault", "faultless fault port before a loop", "fault:@loop:t%u", NULL, PLACE_HERE,
-	VIA_MEMORY},
-    {"fault", "faultless fault port, two threads", "fault:seed=3@pipe{t%u}", "pipe{t%u}",
-	PLACE_THREAD, VIA_MEMORY},
 #ifdef WITH_NETNS
     {"packet", "packet, over a cable", "packet:n%u", "packet:f%u", PLACE_HERE, VIA_CABLE},
     {"packet", "packet, two threads", "packet:n%u", "packet:f%u", PLACE_THREAD, VIA_CABLE},
@@ -60,6 +56,7 @@ static const struct {
 	const char *kind, *tested_in;
 } elsewhere[] = {
     {"null", "test_null.c"},
+    {"fault", "test_fault.c"},
     {"packet", "tests/e2e"},
     {"xdp", "tests/e2e"},
     {"pcap", "tests/e2e"},

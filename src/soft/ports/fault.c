@@ -261,11 +261,31 @@ static struct span inner_span(struct ring *inner)
 	return (struct span){inner, user->head, inner->hwtail};
 }
 
+static uint32_t inner_room(struct ring *inner)
+{
+	const struct span span = inner_span(inner);
+
+	return room(&span);
+}
+
 static void inner_advance(const struct span *span)
 {
 	struct netmap_ring *user = span->ring->common.ring;
 
 	user->head = user->cur = span->at;
+}
+
+/*
+ * The program gets the room that the inner ring has, so that what it sent is beyond it, and not in our slots
+ * when it closes. Copies that were made in the lane may have used more: room is never taken back.
+ */
+static uint32_t tx_tail(const struct ring *r, const struct lane *lane, const struct span *to)
+{
+	uint32_t given = ring_distance(r, r->hwcur, r->hwtail), space = room(to);
+
+	if (lane->settings->delay_ns)
+		return ring_prev(r, r->hwcur);
+	return space > given ? (r->hwcur + space) % r->num_slots : r->hwtail;
 }
 
 static int fault_txsync(struct ring *r)
@@ -280,9 +300,10 @@ static int fault_txsync(struct ring *r)
 	if (carry(lane, r, &from, &to) > 0) {
 		inner_advance(&to);
 		err = inner_sync(lane->inner);
+		to = inner_span(lane->inner);
 	}
 	r->hwcur = from.at;
-	r->hwtail = ring_prev(r, from.at);
+	r->hwtail = tx_tail(r, lane, &to);
 	r->pending =
 	    lane->count || lane->inner->pending || lane->inner->hwcur != lane->inner->rhead;
 	return err;
@@ -356,9 +377,11 @@ static int fault_arm(struct ring *r, struct pollfd *out)
 	struct pollfd wake = {.fd = lane->inner_fd};
 	int err = lane_prepare(lane);
 
-	if (err || (ring_ready(r) && !r->pending))
-		return err ? err : 1;
+	if (err)
+		return err;
 	*out = (struct pollfd){.fd = lane->pollset, .events = POLLIN};
+	if (ring_ready(r) && !r->pending)
+		return 1;
 	os_timer_set(lane->timer, lane->count && !is_full(r) ? lane_at(lane, 0)->due : 0);
 	if (is_full(r))
 		return lane_listen(lane, &wake);
@@ -437,6 +460,8 @@ static void rings_attach(struct port *port, struct fault *fault)
 		lane->random = fault->settings.seed << 20 ^ (uint64_t)index << 1 ^ tx;
 		lane->timer = lane->pollset = lane->inner_fd = -1;
 		(tx ? &port->tx[index] : &port->rx[index])->state = lane;
+		if (tx && !fault->settings.delay_ns)
+			ring_start(&port->tx[index], 0, inner_room(lane->inner));
 	}
 	port->state = fault;
 }
@@ -447,6 +472,8 @@ static int rings_build(struct port *port, const struct port_request *wanted, str
 
 	request.tx_rings = fault->inner->num_tx - fault->inner->host_tx;
 	request.rx_rings = fault->inner->num_rx - fault->inner->host_rx;
+	request.tx_slots = fault->inner->tx_slots;
+	request.rx_slots = fault->inner->rx_slots;
 	request.host_tx_rings = request.host_rx_rings = 0;
 	fault->lanes =
 	    calloc((size_t)request.tx_rings + request.rx_rings + 1, sizeof *fault->lanes);
