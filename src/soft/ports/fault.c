@@ -389,10 +389,11 @@ static int fault_arm(struct ring *r, struct pollfd *out)
 		return 1;
 	wake.fd = -1;
 	err = lane->inner->port->kind->arm(lane->inner, &wake);
-	if (err < 0 || (err > 0 && !r->tx))
-		return err;
-	if (err > 0) /* room, which only a packet that is not due yet leaves unused */
+	/* Room of the inner ring is no news to a program that has room: only held packets wait then. */
+	if (err > 0 && r->tx && (ring_ready(r) || lane->settings->delay_ns))
 		return is_due(lane) || r->hwcur != r->rhead;
+	if (err)
+		return err;
 	return lane_listen(lane, &wake);
 }
 
