@@ -252,6 +252,17 @@ enum loom_drop {
 };
 const char *loom_drop_name(enum loom_drop reason);
 
+/** What a fault port (fault:…@PORT) did to packets; loom_fault_name() gives the word. */
+enum loom_fault {
+	LOOM_FAULT_LOSS,
+	LOOM_FAULT_CORRUPT, /* one bit was changed */
+	LOOM_FAULT_DUP,
+	LOOM_FAULT_REORDER, /* was to change places with the next one */
+	LOOM_FAULT_DELAY,
+	LOOM_FAULTS
+};
+const char *loom_fault_name(enum loom_fault fault);
+
 /**
  * Counters since open; a ring's or, summed, a port's. Exact after a sync when read by the ring's own
  * thread; read by another one, each is a recent value.
@@ -263,6 +274,7 @@ struct loom_stats {
 	uint64_t waits;   /* times a wait went to sleep */
 	uint64_t wakeups; /* times this side woke the other one */
 	uint64_t drops[LOOM_DROP_REASONS];
+	uint64_t faults[LOOM_FAULTS]; /* fault ports: how many of each were done */
 };
 
 /** Totals over the TX and the RX rings of a port; either pointer may be NULL. */

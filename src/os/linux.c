@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -233,6 +234,21 @@ int os_wake_adopt(int fd)
 		return -EINVAL;
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	return own < 0 ? -errno : own;
+}
+
+int os_timer_create(void)
+{
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void os_timer_set(int fd, uint64_t at_ns)
+{
+	const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(at_ns / 1000000000u),
+					  .tv_nsec = (long)(at_ns % 1000000000u)}};
+
+	timerfd_settime(fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 int os_pollset_create(void)

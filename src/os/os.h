@@ -80,6 +80,11 @@ uint64_t os_wake_drain(int fd); /* how many signals there were */
  */
 int os_wake_adopt(int fd);
 
+/* ---- timers: descriptors that become readable at a time ---- */
+
+int os_timer_create(void);
+void os_timer_set(int fd, uint64_t at_ns); /* os_now_ns()'s; 0: never */
+
 /* ---- one descriptor that is readable when any of several is ---- */
 
 int os_pollset_create(void);

@@ -221,6 +221,8 @@ __attribute__((no_sanitize("thread"))) static void stats_add(
 	sum->wakeups += ring->stats.wakeups;
 	for (unsigned i = 0; i < LOOM_DROP_REASONS; i++)
 		sum->drops[i] += ring->stats.drops[i];
+	for (unsigned i = 0; i < LOOM_FAULTS; i++)
+		sum->faults[i] += ring->stats.faults[i];
 }
 
 static void stats_sum(const struct loom_port *port, bool tx, struct loom_stats *out)
@@ -279,4 +281,17 @@ const char *loom_drop_name(enum loom_drop reason)
 	};
 
 	return (unsigned)reason < LOOM_DROP_REASONS ? names[reason] : "unknown";
+}
+
+const char *loom_fault_name(enum loom_fault fault)
+{
+	static const char *const names[LOOM_FAULTS] = {
+	    [LOOM_FAULT_LOSS] = "loss",
+	    [LOOM_FAULT_CORRUPT] = "corrupt",
+	    [LOOM_FAULT_DUP] = "dup",
+	    [LOOM_FAULT_REORDER] = "reorder",
+	    [LOOM_FAULT_DELAY] = "delay",
+	};
+
+	return (unsigned)fault < LOOM_FAULTS ? names[fault] : "unknown";
 }

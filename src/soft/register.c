@@ -156,6 +156,30 @@ static int use_both(struct soft *soft, struct port *port, bool exclusive)
 	return err;
 }
 
+static struct soft nic_rings(const struct port *port)
+{
+	return (struct soft){
+	    .tx = {0, port->num_tx - port->host_tx}, .rx = {0, port->num_rx - port->host_rx}};
+}
+
+int soft_port_take(struct port *port)
+{
+	struct soft all = nic_rings(port);
+
+	if (in_use(port->tx_users, &all.tx, true) || in_use(port->rx_users, &all.rx, true))
+		return error_set(-EBUSY,
+		    "rings of \"%s\" are in use, so no other port can stand before it", port->name);
+	return use_both(&all, port, true);
+}
+
+void soft_port_give(struct port *port)
+{
+	struct soft all = nic_rings(port);
+
+	unuse(port->tx, port->tx_users, &all.tx);
+	unuse(port->rx, port->rx_users, &all.rx);
+}
+
 /* Rings that have a user get another one. */
 static void share_used(struct ring *rings, const uint32_t *users, const struct soft_range *range)
 {

@@ -209,8 +209,12 @@ static struct port_request as_listed(
 /* A pipe{name} is not shared by name: each open takes the end that is free. */
 static bool shareable(const char *name)
 {
-	size_t len = strlen(name);
+	const char *inner = strncmp(name, "fault:", 6) == 0 ? strrchr(name, '@') : NULL;
+	size_t len;
 
+	if (inner) /* what stands before it is shared or not as it is */
+		name = inner + 1;
+	len = strlen(name);
 	return !(strncmp(name, "pipe{", 5) == 0 && len > 6 && name[len - 1] == '}');
 }
 

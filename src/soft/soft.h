@@ -56,6 +56,13 @@ int soft_register(struct soft *soft, struct nmreq_header *header);
 int soft_register_sibling(struct soft *soft, const struct soft *bound, struct nmreq_register *reg);
 void soft_unregister(struct soft *soft);
 
+/**
+ * Have all NIC rings of a port that is not a descriptor's: a port kind that stands before another port
+ * does. The registry's lock is held. -EBUSY and a message: somebody has one of them.
+ */
+int soft_port_take(struct port *port);
+void soft_port_give(struct port *port);
+
 /** Bind a descriptor that was passed on, as it is bound already. */
 void soft_register_adopted(struct soft *soft, struct port *port);
 

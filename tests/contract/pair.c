@@ -56,6 +56,7 @@ static const struct {
 	const char *kind, *tested_in;
 } elsewhere[] = {
     {"null", "test_null.c"},
+    {"fault", "test_fault.c"},
     {"packet", "tests/e2e"},
     {"xdp", "tests/e2e"},
     {"pcap", "tests/e2e"},

@@ -72,5 +72,9 @@ void traffic_print(const struct traffic *traffic, const struct loom_port *port, 
 	for (int i = 0; i < LOOM_DROP_REASONS; i++)
 		printf("%s %s %" PRIu64, i ? "," : "", loom_drop_name((enum loom_drop)i),
 		    stats.drops[i]);
+	for (int i = 0; i < LOOM_FAULTS; i++)
+		if (stats.faults[i])
+			printf("; fault %s %" PRIu64, loom_fault_name((enum loom_fault)i),
+			    stats.faults[i]);
 	putchar('\n');
 }
