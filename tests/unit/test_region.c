@@ -494,12 +494,13 @@ static void what_cannot_be_mapped_is_refused_and_given_back(void **state)
 static void shapes_that_cannot_be_are_refused(void **state)
 {
 	static const struct region_shape rows[] = {{0, 0, 16, 16, BUF, 1024, 0},
-	    {REGION_AREAS_MAX + 1, 0, 16, 16, BUF, 1024, 0}, {1, REGION_AREAS_MAX, 16, 16, BUF, 1024, 0},
-	    {1, UINT32_MAX, 16, 16, BUF, 1024, 0}, {1, 0, 0, 16, BUF, 1024, 0},
-	    {1, 0, 1u << 20, 16, BUF, 1024, 0}, {1, 0, 16, 2, BUF, 1024, 0}, {1, 0, 16, 16, 0, 1024, 0},
-	    {1, 0, 16, 16, 65, 1024, 0}, {1, 0, 16, 16, 1u << 17, 1024, 0}, {1, 0, 16, 16, BUF, 8, 0},
-	    {1, 0, 16, 16, BUF, 1025, 0}, {1, 0, 16, 16, BUF, 1u << 20, 0}, {1, 0, 16, 16, BUF, 1024, 64},
-	    {1, 0, 16, 16, REGION_HEADROOM, 1024, REGION_HEADROOM}};
+	    {REGION_AREAS_MAX + 1, 0, 16, 16, BUF, 1024, 0},
+	    {1, REGION_AREAS_MAX, 16, 16, BUF, 1024, 0}, {1, UINT32_MAX, 16, 16, BUF, 1024, 0},
+	    {1, 0, 0, 16, BUF, 1024, 0}, {1, 0, 1u << 20, 16, BUF, 1024, 0},
+	    {1, 0, 16, 2, BUF, 1024, 0}, {1, 0, 16, 16, 0, 1024, 0}, {1, 0, 16, 16, 65, 1024, 0},
+	    {1, 0, 16, 16, 1u << 17, 1024, 0}, {1, 0, 16, 16, BUF, 8, 0},
+	    {1, 0, 16, 16, BUF, 1025, 0}, {1, 0, 16, 16, BUF, 1u << 20, 0},
+	    {1, 0, 16, 16, BUF, 1024, 64}, {1, 0, 16, 16, REGION_HEADROOM, 1024, REGION_HEADROOM}};
 	unsigned before = open_descriptors();
 
 	(void)state;

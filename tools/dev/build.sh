@@ -43,13 +43,18 @@ build_main() {
 	build_compile build
 }
 
+# Many tests sleep most of their time: one more at once than there are processors.
+test_processes() {
+	echo $(($(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1))
+}
+
 # Runs the tests of one folder and notes it in $runs for the report.
 test_run() { # LABEL DIR MESON-TEST-ARGUMENT...
 	label=$1 dir=$2
 	shift 2
 	rm -f "$dir/meson-logs/testlog.json"
 	code=0
-	$under meson test -C "$dir" --no-rebuild --print-errorlogs "$@" </dev/null || code=$?
+	$under meson test -C "$dir" --no-rebuild --num-processes "$(test_processes)" --print-errorlogs "$@" </dev/null || code=$?
 	runs="$runs $label=$dir:$code"
 }
 
