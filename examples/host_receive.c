@@ -67,7 +67,7 @@ static uint64_t receive(struct loom_port *host, uint64_t count, uint64_t deadlin
 
 int main(int argc, char **argv)
 {
-	const char *name = NULL;
+	const char *name = "";
 	uint64_t count = 10, seconds = 60, received;
 	const struct arg args[] = {
 	    {"count", "end after so many packets", .number = &count, .min = 1},

@@ -71,7 +71,7 @@ static void give(struct loom_port *port, const struct loom_txring *tx, const str
 
 int main(int argc, char **argv)
 {
-	const char *name = NULL, *ip = "10.9.0.1", *from = "10.9.0.2";
+	const char *name = "", *ip = "10.9.0.1", *from = "10.9.0.2";
 	uint64_t count = 10, got;
 	const struct arg args[] = {
 	    {"ip", "address that the host has on it", .text = &ip},

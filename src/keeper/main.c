@@ -55,8 +55,8 @@ static bool directory_has(
 	bool found = false;
 
 	while (dir && !found && (entry = readdir(dir))) {
-		if (processes &&
-		    (!isdigit((unsigned char)entry->d_name[0]) || atol(entry->d_name) == self))
+		if (processes && (!isdigit((unsigned char)entry->d_name[0]) ||
+				     strtol(entry->d_name, NULL, 10) == self))
 			continue;
 		snprintf(path, sizeof path, "%s/%s%s", directory, entry->d_name, suffix);
 		found = is_same(path, what);

@@ -122,6 +122,7 @@ static bool may_be_readable(struct exchange_end *end)
 }
 
 /* The mark stands when this returns, set after whatever signals were taken in. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): written by the atomic exchange */
 static void mark_set(struct exchange_end *end, uint32_t *waiting)
 {
 	bool stood = __atomic_load_n(waiting, __ATOMIC_RELAXED);

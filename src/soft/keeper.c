@@ -22,8 +22,6 @@
 #include "ports/switch_control.h"
 #include "share.h"
 
-extern char **environ;
-
 #define PROGRAM "pktloom-keeper"
 #define NUMBERS 7 /* of an attachment's request */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A port on a loop: its life, and what the loop calls. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,13 +172,12 @@ static void rings_close(struct loom_uv *uv)
 
 int loom_uv_init(uv_loop_t *loop, struct loom_uv *uv, struct loom_port *port)
 {
-	void *data = uv->data;
+	const size_t ours = offsetof(struct loom_uv, loop); /* data may be set already */
 	int err, fd = loom_port_fd(port);
 
 	if (fd < 0)
 		return fd;
-	memset(uv, 0, sizeof *uv);
-	uv->data = data;
+	memset((char *)uv + ours, 0, sizeof *uv - ours);
 	uv->loop = loop;
 	uv->port = port;
 	err = rings_open(uv);

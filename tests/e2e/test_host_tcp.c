@@ -241,12 +241,11 @@ static void transfer_go(struct transfer *t, uint32_t send_to, uint32_t receive_t
 	}
 }
 
-static uint16_t icmp_sum(const void *data, size_t n)
+static uint16_t icmp_sum(const uint16_t *word, size_t n)
 {
-	const uint16_t *word = data;
 	uint32_t sum = 0;
 
-	for (size_t i = 0; i < n / 2; i++)
+	for (size_t i = 0; i < n; i++)
 		sum += word[i];
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t) ~(sum + (sum >> 16));
@@ -262,15 +261,15 @@ static void ping(void)
 
 	assert_true(fd >= 0);
 	for (uint16_t i = 0; i < 10 && !answered; i++) {
-		struct icmphdr out = {.type = ICMP_ECHO, .un.echo = {htons(77), htons(i)}};
+		uint16_t out[4] = {htons(ICMP_ECHO << 8), 0, htons(77), htons(i)};
 		struct pollfd wait = {.fd = fd, .events = POLLIN};
 		uint8_t in[128];
 
-		out.checksum = icmp_sum(&out, sizeof out);
-		sendto(fd, &out, sizeof out, 0, (const struct sockaddr *)&to, sizeof to);
+		out[1] = icmp_sum(out, 4);
+		sendto(fd, out, sizeof out, 0, (const struct sockaddr *)&to, sizeof to);
 		while (!answered && poll(&wait, 1, 1000) == 1)
 			answered = read(fd, in, sizeof in) >= 28 && in[20] == ICMP_ECHOREPLY &&
-				   memcmp(in + 24, &out.un.echo.id, 2) == 0;
+				   memcmp(in + 24, &out[2], 2) == 0;
 	}
 	close(fd);
 	assert_true(answered);

@@ -12,22 +12,26 @@ work=$(cd "$1" && pwd)
 cp "$here"/*.pml "$here"/*.inc "$work"
 cd "$work"
 
-# Model, mutant and further definitions → the verifiers `safe` (deadlocks, assertions) and `live` (running
-# for ever without progress).
-build() { # MODEL DEFINE...
-	model=$1
-	shift
-	rm -f pan.* safe live
-	{ spin -a "$@" "$model.pml" && cc -O2 -DSAFETY -o safe pan.c && cc -O2 -DNP -o live pan.c; } \
-		>build.log 2>&1 && return
+# Model, mutant and further definitions → a verifier: `safe` (deadlocks, assertions) or `live` (running for
+# ever without progress).
+build() { # safe|live MODEL DEFINE...
+	how=$1 model=$2
+	shift 2
+	case $how in
+	safe) options=-DSAFETY ;;
+	live) options=-DNP ;;
+	esac
+	rm -f pan.* "$how"
+	{ spin -a "$@" "$model.pml" && cc -O1 "$options" -o "$how" pan.c; } >build.log 2>&1 && return
 	cat build.log
 	return 1
 }
 
-errors() { # PROGRAM ARGUMENT...
-	program=$1
-	shift
-	"./$program" "$@" -m100000 >pan.log
+errors() { # safe|live
+	case $1 in
+	safe) ./safe -m100000 ;;
+	live) ./live -l -m100000 ;;
+	esac >pan.log
 	if grep -q 'max search depth too small' pan.log; then
 		echo 'unfinished'
 	else
@@ -46,7 +50,8 @@ say() { # HOLDS TEXT
 }
 
 holds() { # MODEL DEFINE...
-	if build "$@" && [ "$(errors safe)" = 0 ] && [ "$(errors live -l)" = 0 ]; then
+	if build safe "$@" && [ "$(errors safe)" = 0 ] &&
+		build live "$@" && [ "$(errors live)" = 0 ]; then
 		say yes "$* holds"
 	else
 		say no "$* holds"
@@ -58,11 +63,8 @@ breaks() { # safe|live MODEL DEFINE...
 	how=$1
 	shift
 	found=''
-	if build "$@"; then
-		case $how in
-		safe) found=$(errors safe) ;;
-		live) found=$(errors live -l) ;;
-		esac
+	if build "$how" "$@"; then
+		found=$(errors "$how")
 	fi
 	case $found in
 	'' | 0 | unfinished) say no "$* is found out" ;;

@@ -9,7 +9,7 @@
 #include "../../base/error.h"
 #include "host_internal.h"
 
-#define LOOK_MS 100 /* as host_look() does at most */
+#define LOOK_MS 100L /* as host_look() does at most */
 
 static int gone(const struct ring *r)
 {

@@ -36,6 +36,7 @@
 	X(statustostr)
 
 /** libpcap.close is pcap_close(), and so on. */
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration, not an expression */
 #define PCAP_CALL(name) __typeof__(pcap_##name) *name;
 extern struct pcap_library {
 	PCAP_CALLS(PCAP_CALL)

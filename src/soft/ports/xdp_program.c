@@ -47,7 +47,7 @@ static int load(int map, uint32_t flags)
 		.dst_reg = BPF_REG_2,
 		.src_reg = BPF_REG_1,
 		.off = offsetof(struct xdp_md, rx_queue_index)},
-	    {.code = BPF_LD | BPF_DW | BPF_IMM,
+	    {.code = BPF_DW | BPF_IMM, /* BPF_LD, which is 0 */
 		.dst_reg = BPF_REG_1,
 		.src_reg = BPF_PSEUDO_MAP_FD,
 		.imm = map},

@@ -19,7 +19,7 @@
  * The region that xdp ports share, across processes, so that pipes between them are in it, too. All of its
  * buffers are pinned: 64 MiB with chunks of 2,048 bytes. Rings cost memory only when they are used.
  */
-#define SHARED_BUFS  (32u * SOFT_SLOTS_DEFAULT)
+#define SHARED_BUFS  ((uint64_t)32 * SOFT_SLOTS_DEFAULT)
 #define SHARED_RINGS 64u
 #define SHARED_PAIRS 128u
 #define SHARED_IF    8192u
