@@ -114,7 +114,7 @@ static void run(struct side sides[2])
 
 int main(int argc, char **argv)
 {
-	const char *first = NULL, *second = "";
+	const char *first = "", *second = "";
 	const struct arg args[] = {
 	    {"PORT", "for example netmap:veth0", .text = &first},
 	    {"OTHER", "without it: the first one's host side, PORT^", .text = &second},

@@ -51,8 +51,8 @@ static int program_load(int map)
 
 static void attach(struct bare *bare, const char *interface, bool native)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options,
-	    .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+	const struct bpf_link_create_opts options = {
+	    .sz = sizeof options, .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE};
 	const uint32_t queue = 0;
 	int program;
 

@@ -45,7 +45,8 @@ static int program_attach(const char *name)
 	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_SKB_MODE);
+	const struct bpf_link_create_opts options = {
+	    .sz = sizeof options, .flags = XDP_FLAGS_SKB_MODE};
 	int program = bpf_prog_load(BPF_PROG_TYPE_XDP, "somebody", "GPL", code, 2, NULL);
 	int link = bpf_link_create(program, (int)if_nametoindex(name), BPF_XDP, &options);
 
