@@ -58,7 +58,7 @@ static int load(const char *name, const struct bpf_insn *code, size_t n)
 
 static int tcx_attach(struct host_hook *hook, int program, int interface, bool way_in)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = MPROG_FIRST);
+	const struct bpf_link_create_opts options = {.sz = sizeof options, .flags = MPROG_FIRST};
 
 	hook->link =
 	    bpf_link_create(program, interface, way_in ? TCX_INGRESS : TCX_EGRESS, &options);

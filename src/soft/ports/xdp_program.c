@@ -56,7 +56,7 @@ static int load(int map, uint32_t flags)
 	    {.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect_map},
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .prog_flags = flags);
+	const struct bpf_prog_load_opts options = {.sz = sizeof options, .prog_flags = flags};
 	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, PROGRAM_NAME, "Dual BSD/GPL", code,
 	    sizeof code / sizeof code[0], &options);
 
@@ -73,8 +73,8 @@ static int program_load(struct xdp_program *out)
 
 static int attach_new(int interface, bool native, struct xdp_program *out)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options,
-	    .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+	const struct bpf_link_create_opts options = {
+	    .sz = sizeof options, .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE};
 	int err = map_create(&out->map), program;
 
 	if (err)
@@ -175,7 +175,7 @@ static int refuse_mode(const char *name, bool native)
 /* -ENOENT: it has gone meanwhile. */
 static int join_attached(int interface, bool native, const char *name, struct xdp_program *out)
 {
-	LIBBPF_OPTS(bpf_xdp_query_opts, there);
+	struct bpf_xdp_query_opts there = {.sz = sizeof there};
 	int err = bpf_xdp_query(interface, 0, &there);
 
 	if (err)

@@ -66,9 +66,9 @@ static inline enum described describe(
 	*n = 0;
 	do {
 		const uint8_t *data = ring_slot_data(r, *at, &len, &flags);
-		uint64_t address = (uint64_t)(data - tx->umem->chunks);
+		uint64_t address = data ? (uint64_t)(data - tx->umem->chunks) : 0;
 
-		tx->held[*at] = len > 0 ? (uint32_t)(address >> tx->umem->shift) : 0;
+		tx->held[*at] = data && len > 0 ? (uint32_t)(address >> tx->umem->shift) : 0;
 		*at = ring_next(r, *at);
 		if (!data) {
 			tx->over = flags & NS_MOREFRAG;
