@@ -9,8 +9,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +34,7 @@ struct keeper {
 	const char *name;
 	unsigned interface;
 	int listener, directory;
-	struct stat network;
+	struct stat network, program;
 };
 
 /* ---- reasons to end ---- */
@@ -44,22 +46,30 @@ static bool is_same(const char *path, const struct stat *what)
 	return stat(path, &st) == 0 && st.st_dev == what->st_dev && st.st_ino == what->st_ino;
 }
 
+/* Two keepers must not keep each other. */
+static bool is_keeper(const char *process, const struct keeper *keeper)
+{
+	char path[512];
+
+	snprintf(path, sizeof path, "/proc/%s/exe", process);
+	return is_same(path, &keeper->program);
+}
+
 /* Whether an entry of a directory is our network namespace. */
 static bool directory_has(
-    const char *directory, const char *suffix, bool processes, const struct stat *what)
+    const char *directory, const char *suffix, bool processes, const struct keeper *keeper)
 {
-	const long self = getpid();
 	const struct dirent *entry;
 	char path[512];
 	DIR *dir = opendir(directory);
 	bool found = false;
 
 	while (dir && !found && (entry = readdir(dir))) {
-		if (processes && (!isdigit((unsigned char)entry->d_name[0]) ||
-				     strtol(entry->d_name, NULL, 10) == self))
+		if (processes && !isdigit((unsigned char)entry->d_name[0]))
 			continue;
 		snprintf(path, sizeof path, "%s/%s%s", directory, entry->d_name, suffix);
-		found = is_same(path, what);
+		found = is_same(path, &keeper->network) &&
+			!(processes && is_keeper(entry->d_name, keeper));
 	}
 	if (dir)
 		closedir(dir);
@@ -69,8 +79,8 @@ static bool directory_has(
 /* Otherwise our interface would keep alive what nobody can reach any more. */
 static bool somebody_is_here(const struct keeper *keeper)
 {
-	return directory_has("/proc", "/ns/net", true, &keeper->network) ||
-	       directory_has("/run/netns", "", false, &keeper->network);
+	return directory_has("/proc", "/ns/net", true, keeper) ||
+	       directory_has("/run/netns", "", false, keeper);
 }
 
 static bool is_wanted(const struct keeper *keeper)
@@ -175,6 +185,20 @@ static int listener_open(struct keeper *keeper)
 	return 0;
 }
 
+/* Else we would keep somebody's file system from being unmounted; the directory's name may start there. */
+static int move_to_root(int directory)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t len;
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
+	len = readlink(link, path, sizeof path - 1);
+	if (len <= 0)
+		return -1;
+	path[len] = 0;
+	return setenv("PKTLOOM_DIR", path, 1) == 0 ? chdir("/") : -1;
+}
+
 static int surroundings_note(struct keeper *keeper)
 {
 	struct share share;
@@ -185,8 +209,12 @@ static int surroundings_note(struct keeper *keeper)
 	keeper->directory = fcntl(share.dirfd, F_DUPFD_CLOEXEC, 3);
 	share_leave(&share);
 	keeper->interface = if_nametoindex(strchr(keeper->name, ':') + 1);
-	return keeper->directory < 0 || stat("/proc/self/ns/net", &keeper->network) != 0 ? -errno
-											 : 0;
+	if (keeper->directory < 0 || move_to_root(keeper->directory) != 0 ||
+	    stat("/proc/self/ns/net", &keeper->network) != 0 ||
+	    stat("/proc/self/exe", &keeper->program) != 0)
+		return error_set(
+		    -errno, "cannot look around to keep \"%s\": %s", keeper->name, strerror(errno));
+	return 0;
 }
 
 static uint32_t number(const char *text)
@@ -224,6 +252,7 @@ static void go_away(void)
 	if (child != 0)
 		_exit(child < 0);
 	setsid();
+	signal(SIGPIPE, SIG_IGN); /* whoever asked may be gone before the answer */
 }
 
 int main(int argc, char **argv)

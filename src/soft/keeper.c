@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,25 +28,22 @@
 
 /* ---- finding the program ---- */
 
-/* Seen from the library's directory: installed, and where the library is built. */
-static const char *const places[] = {"../libexec", "../../libexec", "keeper", "../keeper"};
+/* Seen from the library's directory: installed, and where the library and the preload library are built. */
+static const char *const places[] = {KEEPER_FROM_LIB, "keeper", "../keeper"};
 
 static bool is_program(const char *path)
 {
 	return access(path, X_OK) == 0;
 }
 
-static bool program_find(char *out, size_t size)
+/* Where the library is linked into a program, its place is what the program's caller says. */
+static bool program_beside(char *out, size_t size)
 {
-	const char *chosen = secure_getenv("PKTLOOM_KEEPER");
 	const char *slash;
 	Dl_info here;
 
-	if (chosen) {
-		snprintf(out, size, "%s", chosen);
-		return is_program(out);
-	}
-	if (dladdr(places, &here) == 0 || !(slash = strrchr(here.dli_fname, '/')))
+	if (getauxval(AT_SECURE) || dladdr(places, &here) == 0 ||
+	    !(slash = strrchr(here.dli_fname, '/')))
 		return false;
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
 		snprintf(out, size, "%.*s/%s/%s", (int)(slash - here.dli_fname), here.dli_fname,
@@ -54,6 +52,16 @@ static bool program_find(char *out, size_t size)
 			return true;
 	}
 	return false;
+}
+
+static bool program_find(char *out, size_t size)
+{
+	const char *chosen = secure_getenv("PKTLOOM_KEEPER");
+
+	if (!chosen && program_beside(out, size))
+		return true;
+	snprintf(out, size, "%s", chosen ? chosen : KEEPER_INSTALLED "/" PROGRAM);
+	return is_program(out);
 }
 
 /* ---- talking ---- */
@@ -74,15 +82,6 @@ static int answer_read(int fd, struct keeper_answer *answer)
 	}
 	answer->message[sizeof answer->message - 1] = 0;
 	return answer->version == KEEPER_VERSION && answer->err <= 0 ? 0 : -EIO;
-}
-
-static int answered(const char *name, int fd, struct keeper_answer *answer)
-{
-	int err = answer_read(fd, answer);
-
-	if (err)
-		return error_set(err, "the keeper of \"%s\" ended without an answer", name);
-	return answer->err ? error_set(answer->err, "%s", answer->message) : 0;
 }
 
 int keeper_address(const char *name, struct sockaddr_un *out, socklen_t *size)
@@ -138,16 +137,16 @@ static int keeper_connect(const char *name)
 /* -ENXIO, without a message: nobody keeps it. */
 static int ask(const char *name, const struct keeper_call *call, struct keeper_answer *answer)
 {
-	int err, fd = keeper_connect(name);
+	int err = -EIO, fd = keeper_connect(name);
 
 	if (fd < 0)
 		return fd;
-	if (send(fd, call, sizeof *call, MSG_NOSIGNAL) != (ssize_t)sizeof *call)
-		err = error_set(-EIO, "the keeper of \"%s\" does not listen", name);
-	else
-		err = answered(name, fd, answer);
+	if (send(fd, call, sizeof *call, MSG_NOSIGNAL) == (ssize_t)sizeof *call)
+		err = answer_read(fd, answer);
 	close(fd);
-	return err;
+	if (err)
+		return error_set(err, "the keeper of \"%s\" ended without an answer", name);
+	return answer->err ? error_set(answer->err, "%s", answer->message) : 0;
 }
 
 /* ---- starting ---- */
@@ -227,23 +226,29 @@ static int keeper_start(
 	return err;
 }
 
-static int attach_for_ever(const char *program, const char *name, struct nmreq_vale_attach *request)
+/* Whether a keeper said yes or no (*err); one that was not there or said nothing has not attached. */
+static bool attach_for_ever(
+    const char *program, const char *name, struct nmreq_vale_attach *request, int *err)
 {
 	struct keeper_answer answer;
-	int err, ends[2];
+	bool heard = false;
+	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC) != 0)
-		return error_set(-errno, "out of descriptors to attach \"%s\"", name);
-	err = keeper_start(program, name, request, ends);
+	if (pipe2(ends, O_CLOEXEC) != 0) {
+		*err = error_set(-errno, "out of descriptors to attach \"%s\"", name);
+		return true;
+	}
+	*err = keeper_start(program, name, request, ends);
 	close(ends[1]);
-	if (err)
-		error_format("cannot start %s for \"%s\": %s", program, name, strerror(-err));
-	else
-		err = answered(name, ends[0], &answer);
+	if (!*err)
+		heard = answer_read(ends[0], &answer) == 0;
 	close(ends[0]);
-	if (!err)
+	if (!heard)
+		return false;
+	*err = answer.err ? error_set(answer.err, "%s", answer.message) : 0;
+	if (!answer.err)
 		request->port_index = answer.port_index;
-	return err;
+	return true;
 }
 
 /* ---- the requests ---- */
@@ -257,6 +262,20 @@ static bool needs_keeper(const char *name, const struct nmreq_vale_attach *reque
 	       (request->reg.nr_mode == NR_REG_ALL_NIC || request->reg.nr_mode == NR_REG_NIC_SW);
 }
 
+/* Programs for the kernel's device do not know loom_error(), and it is too late when they have ended. */
+static int attach_for_now(const char *program, const char *name, struct nmreq_vale_attach *request)
+{
+	int err = switch_attach(NULL, name, request);
+
+	if (err)
+		return err;
+	error_format("\"%s\" is attached only as long as this process lives: %s, which would keep "
+		     "it, cannot be started (PKTLOOM_KEEPER names another one)",
+	    name, program);
+	fprintf(stderr, "pktloom: %s\n", loom_error());
+	return 0;
+}
+
 int keeper_attach(const char *name, struct nmreq_vale_attach *request)
 {
 	char program[PATH_MAX];
@@ -264,14 +283,9 @@ int keeper_attach(const char *name, struct nmreq_vale_attach *request)
 
 	if (!needs_keeper(name, request))
 		return switch_attach(NULL, name, request);
-	if (program_find(program, sizeof program))
-		return attach_for_ever(program, name, request);
-	err = switch_attach(NULL, name, request);
-	if (!err)
-		error_format("\"%s\" is attached as long as this process lives: " PROGRAM
-			     " is not there to keep it (PKTLOOM_KEEPER names it)",
-		    name);
-	return err;
+	if (program_find(program, sizeof program) && attach_for_ever(program, name, request, &err))
+		return err;
+	return attach_for_now(program, name, request);
 }
 
 int keeper_detach(const char *name, struct nmreq_vale_detach *request)

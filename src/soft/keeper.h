@@ -7,8 +7,8 @@
  *   asker ── posix_spawn ──► keeper: attaches, answers on its standard output
  *   anybody ── local socket, found by directory and port name ──► keeper: detach, polling
  *
- * Where the program is not found, the asking process attaches for itself, for as long as it lives, and
- * loom_error() says so.
+ * Where the program cannot be started, the asking process attaches for itself, for as long as it lives;
+ * loom_error() and a line on the standard error say so.
  */
 #ifndef SOFT_KEEPER_H
 #define SOFT_KEEPER_H

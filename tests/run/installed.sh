@@ -3,9 +3,9 @@
 # An installed `pktloom run` starts a program that was built with the installed classic headers; also
 # when all of it was moved.
 #
-#   installed.sh BUILD_DIR SOURCE PREFIX
+#   installed.sh BUILD_DIR SOURCE PREFIX [TEST_OF_KEEPER]
 set -eu
-build=$1 source=$2 prefix=$3
+build=$1 source=$2 prefix=$3 keeper=${4:-}
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 export PKTLOOM_DIR="$root/shared"
@@ -20,6 +20,9 @@ export LD_LIBRARY_PATH
 
 "$root/moved/bin/pktloom" run -v -- "$root/classic" 2>"$root/err"
 grep "LD_PRELOAD=$root/moved/.*/libpktloom-preload\.so\$" "$root/err"
+
+# It finds the keeper's program. (77: there can be no interface here, as it said.)
+[ -z "$keeper" ] || "$root/moved/bin/pktloom" run -- "$keeper" || [ $? = 77 ]
 
 for page in man1/pktloom.1 man7/libpktloom-preload.7 man7/pktloom-names.7; do
 	find "$root/moved" -path "*/man/$page*" | grep . || {

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "soft/keeper.h"
@@ -41,20 +42,37 @@ static void detach(void)
 	assert_int_equal(child_wait(child_start(detaches, NULL)), 0);
 }
 
-/* 0: nobody keeps the port. */
-static pid_t keeper_pid(void)
+static int keeper_connect(const char *port)
 {
 	struct sockaddr_un address;
-	socklen_t size, peer_size = sizeof(struct ucred);
-	struct ucred peer = {.pid = 0};
+	socklen_t size;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
-	assert_ok(keeper_address(PORT, &address, &size));
+	assert_ok(keeper_address(port, &address, &size));
 	if (connect(fd, (const struct sockaddr *)&address, size) == 0)
-		assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size), 0);
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* 0: nobody keeps the port. */
+static pid_t keeper_of(const char *port)
+{
+	struct ucred peer = {.pid = 0};
+	socklen_t size = sizeof peer;
+	int fd = keeper_connect(port);
+
+	if (fd < 0)
+		return 0;
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size), 0);
 	close(fd);
 	return peer.pid;
+}
+
+static pid_t keeper_pid(void)
+{
+	return keeper_of(PORT);
 }
 
 static bool is_attached(void)
@@ -90,6 +108,23 @@ static void expect_end(pid_t keeper)
 			fail_msg("the keeper is still there");
 		usleep(10000);
 	}
+}
+
+static void remove_file(const char *path)
+{
+	unlink(path);
+}
+
+/* The keeper may make a file meanwhile. */
+static void remove_directory(void)
+{
+	const uint64_t deadline = now_ms() + ENDS_MS;
+
+	do {
+		scratch_visit(remove_file);
+		if (now_ms() > deadline)
+			fail_msg("the directory is never empty");
+	} while (rmdir(scratch_directory()) != 0);
 }
 
 static void check_traffic(struct wire *wire)
@@ -183,20 +218,99 @@ static void the_keeper_ends_with_its_interface(void **state)
 	assert_false(is_attached());
 }
 
-static void without_the_program_the_asker_attaches_for_itself_and_says_so(void **state)
+static void the_keeper_ends_with_the_directory_of_shared_objects(void **state)
+{
+	pid_t keeper;
+
+	attach();
+	keeper = keeper_pid();
+	remove_directory();
+	expect_end(keeper);
+	attach();
+	check_traffic(*state);
+	detach();
+}
+
+static int attaches_both_ends_of_another_network(void *arg)
 {
 	struct nmreq_vale_attach request = {.reg = {.nr_mode = NR_REG_ALL_NIC}};
-	struct nmreq_vale_detach end = {0};
-	char program[4096];
+	pid_t *keepers = arg;
+	int err = netns_enter();
 
-	snprintf(program, sizeof program, "%s", getenv("PKTLOOM_KEEPER"));
-	setenv("PKTLOOM_KEEPER", "/nowhere", 1);
-	assert_ok(keeper_attach(PORT, &request));
-	setenv("PKTLOOM_KEEPER", program, 1);
-	assert_non_null(strstr(loom_error(), "as long as this process lives"));
-	assert_int_equal(keeper_pid(), 0);
+	if (!err)
+		err = netns_cable(NEAR, FAR);
+	if (!err)
+		err = keeper_attach(PORT, &request);
+	if (!err)
+		err = keeper_attach("vale0:" FAR, &request);
+	if (!err) {
+		keepers[0] = keeper_of(PORT);
+		keepers[1] = keeper_of("vale0:" FAR);
+	}
+	return -err;
+}
+
+static void keepers_end_with_the_last_other_process_of_their_network(void **state)
+{
+	pid_t *keepers = mmap(
+	    NULL, 2 * sizeof *keepers, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_true(keepers != MAP_FAILED);
+	assert_int_equal(
+	    child_wait(child_start(attaches_both_ends_of_another_network, keepers)), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(keepers[i] > 0);
+		expect_end(keepers[i]);
+	}
+	munmap(keepers, 2 * sizeof *keepers);
+}
+
+static void an_asker_that_does_not_hear_the_answer_changes_nothing(void **state)
+{
+	const struct keeper_call call = {
+	    .version = KEEPER_VERSION, .type = NETMAP_REQ_VALE_POLLING_DISABLE};
+	pid_t keeper;
+	int fd;
+
+	attach();
+	keeper = keeper_pid();
+	assert_int_equal(kill(keeper, SIGSTOP), 0);
+	fd = keeper_connect(PORT);
+	assert_int_equal(send(fd, &call, sizeof call, MSG_NOSIGNAL), sizeof call);
+	close(fd);
+	assert_int_equal(kill(keeper, SIGCONT), 0);
+	assert_int_equal(keeper_polling_disable(PORT), -EFAULT);
+	assert_int_equal(keeper_pid(), keeper);
 	check_traffic(*state);
-	assert_ok(keeper_detach(PORT, &end));
+	detach();
+}
+
+static void attach_without_keeper(const char *program)
+{
+	struct nmreq_vale_attach request = {.reg = {.nr_mode = NR_REG_ALL_NIC}};
+	char usual[4096];
+
+	snprintf(usual, sizeof usual, "%s", getenv("PKTLOOM_KEEPER"));
+	setenv("PKTLOOM_KEEPER", program, 1);
+	assert_ok(keeper_attach(PORT, &request));
+	setenv("PKTLOOM_KEEPER", usual, 1);
+}
+
+static void without_the_program_the_asker_attaches_for_itself_and_says_so(void **state)
+{
+	static const char *const programs[] = {"/nowhere", "/bin/true"};
+
+	for (size_t i = 0; i < COUNT(programs); i++) {
+		struct nmreq_vale_detach end = {0};
+
+		attach_without_keeper(programs[i]);
+		assert_non_null(strstr(loom_error(), "as long as this process lives"));
+		assert_non_null(strstr(loom_error(), programs[i]));
+		assert_int_equal(keeper_pid(), 0);
+		check_traffic(*state);
+		assert_ok(keeper_detach(PORT, &end));
+	}
 }
 
 int main(void)
@@ -207,6 +321,9 @@ int main(void)
 	    WIRE_TEST(what_cannot_be_attached_is_refused_in_the_same_words),
 	    WIRE_TEST(a_killed_keeper_leaves_nothing),
 	    WIRE_TEST(the_keeper_ends_with_its_interface),
+	    WIRE_TEST(the_keeper_ends_with_the_directory_of_shared_objects),
+	    WIRE_TEST(keepers_end_with_the_last_other_process_of_their_network),
+	    WIRE_TEST(an_asker_that_does_not_hear_the_answer_changes_nothing),
 	    WIRE_TEST(without_the_program_the_asker_attaches_for_itself_and_says_so),
 	};
 
