@@ -198,7 +198,9 @@ int loom_port_wait(struct loom_port *port, int events, int timeout_ms);
  * it with nothing to do (an RX ring without packets, a TX ring without room); the ring's next sync
  * takes the readiness back. So: after waking, sync; use what is there; block only when a ring's last
  * sync left it with nothing to do. Level- and edge-triggered waiting both work under this rule.
- * Spurious readiness is possible, lost readiness is not.
+ * Spurious readiness is possible, lost readiness is not. docs/readiness.md has each interface.
+ *
+ * Threads: as a ring, news has one taker. Of several sleepers on one ring it may wake only one.
  *
  * The first call switches the port to this mode, and the descriptor is readable at once where packets
  * wait already; from then on a sync that finds nothing arms the descriptor, which costs the peer one
