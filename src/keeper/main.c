@@ -132,6 +132,8 @@ static bool serve(const struct keeper *keeper, int fd)
 	} else if (call.type == NETMAP_REQ_VALE_POLLING_DISABLE) {
 		err = switch_polling_disable(NULL, keeper->name);
 	}
+	if (done)
+		close(keeper->listener); /* whoever hears of it finds no keeper any more */
 	answer_send(fd, err, detach.port_index);
 	return done;
 }
