@@ -96,7 +96,8 @@ test_matrix() {
 	{
 		test_row "$(basename "$(setup_cc)")" build "$(setup_cc)" '' $build_options
 		test_row clang build-clang clang '' $common --buildtype=debug
-		test_row asan-gcc build-asan-gcc gcc '--timeout-multiplier 4' $asan $lenient
+		# Tests on interfaces take their time, and run under clang's sanitizers.
+		test_row asan-gcc build-asan-gcc gcc '--timeout-multiplier 4 --no-suite e2e' $asan $lenient
 		test_row asan-clang build-asan-clang clang '--timeout-multiplier 4' $asan -Dfuzz=true
 		test_row_tsan tsan-gcc build-tsan-gcc gcc "$threaded" $tsan $lenient
 		test_row_tsan tsan-clang build-tsan-clang clang "$threaded" $tsan
