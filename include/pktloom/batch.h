@@ -92,8 +92,9 @@ LOOM_INLINE void loom_run_end(
 
 LOOM_INLINE struct loom_txbatch loom_txbatch_begin(const struct loom_txring *tx)
 {
-	struct loom_txbatch batch = {tx, LOOM_RING(tx), tx->buffers, tx->buf_size, tx->num_slots,
-	    tx->num_bufs, tx->frame_max, loom_run_begin(tx->ring, tx->num_slots), 0, 0};
+	LOOM_RING(ring, tx);
+	struct loom_txbatch batch = {tx, ring, tx->buffers, tx->buf_size, tx->num_slots,
+	    tx->num_bufs, tx->frame_max, loom_run_begin(ring, tx->num_slots), 0, 0};
 
 	return batch;
 }
@@ -160,8 +161,9 @@ LOOM_INLINE int loom_txbatch_put(struct loom_txbatch *batch, uint32_t len, uint1
 
 LOOM_INLINE struct loom_rxbatch loom_rxbatch_begin(const struct loom_rxring *rx)
 {
-	struct loom_rxbatch batch = {rx, LOOM_RING(rx), rx->buffers, rx->buf_size, rx->unusual,
-	    rx->num_slots, loom_run_begin(rx->ring, rx->num_slots), 0};
+	LOOM_RING(ring, rx);
+	struct loom_rxbatch batch = {rx, ring, rx->buffers, rx->buf_size, rx->unusual,
+	    rx->num_slots, loom_run_begin(ring, rx->num_slots), 0};
 
 	return batch;
 }

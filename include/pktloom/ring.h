@@ -140,15 +140,27 @@ unsigned loom_reserve_unusual(struct loom_txring ring, struct loom_frame *frames
 bool loom_tx_slot_unusual(struct loom_txring ring);
 uint32_t loom_tx_slots_unusual(struct loom_txring ring);
 void loom_rx_drop(struct loom_rxring rx);
-void loom_handle_check(uint32_t id, const char *verb);
+struct loom_sync *loom_ring_enter(struct loom_sync *sync, uint32_t id, const char *verb);
+void loom_ring_leave(struct loom_sync **entered);
+void loom_debug_begin(void);
 void loom_release_check(unsigned n, unsigned held);
 
-/* -DLOOM_DEBUG: a verb on a handle of a closed port stops the program with a message. */
+/*
+ * Begins a verb: declares `ring`. -DLOOM_DEBUG: a verb on a handle of a closed port, or while another thread is
+ * in a verb of the same ring or waits for its port, stops the program with a message.
+ */
 #ifdef LOOM_DEBUG
-#define LOOM_RING(handle)           (loom_handle_check((handle)->id, __func__), (handle)->ring)
+__attribute__((constructor)) static void loom_debug(void)
+{
+	loom_debug_begin();
+}
+#define LOOM_RING(ring_, handle)                                                                   \
+	struct loom_sync *loom_entered_ __attribute__((cleanup(loom_ring_leave), unused)) =        \
+	    loom_ring_enter((handle)->sync, (handle)->id, __func__);                               \
+	struct netmap_ring *ring_ = (handle)->ring
 #define LOOM_CHECK_RELEASE(n, held) loom_release_check((n), (held))
 #else
-#define LOOM_RING(handle)           ((handle)->ring)
+#define LOOM_RING(ring_, handle)    struct netmap_ring *ring_ = (handle)->ring
 #define LOOM_CHECK_RELEASE(n, held) ((void)0)
 #endif
 
@@ -235,7 +247,7 @@ LOOM_INLINE void loom_slot_set(struct netmap_slot *slot, uint16_t len, uint16_t 
  */
 LOOM_INLINE int loom_tx_sync(const struct loom_txring *tx)
 {
-	struct netmap_ring *ring = LOOM_RING(tx);
+	LOOM_RING(ring, tx);
 
 	ring->cur = ring->head;
 	return tx->sync->sync(tx->sync);
@@ -252,7 +264,7 @@ LOOM_INLINE int loom_tx_sync(const struct loom_txring *tx)
  */
 LOOM_INLINE int loom_rx_sync(const struct loom_rxring *rx)
 {
-	struct netmap_ring *ring = LOOM_RING(rx);
+	LOOM_RING(ring, rx);
 
 	ring->cur = ring->head;
 	return rx->sync->sync(rx->sync);
@@ -263,7 +275,7 @@ LOOM_INLINE int loom_rx_sync(const struct loom_rxring *rx)
 /** Free slots that may be filled now (not counting what the next sync reclaims). */
 LOOM_INLINE unsigned loom_tx_space(const struct loom_txring *tx)
 {
-	const struct netmap_ring *ring = LOOM_RING(tx);
+	LOOM_RING(ring, tx);
 
 	return loom_ring_distance(ring->head, ring->tail, tx->num_slots);
 }
@@ -286,7 +298,7 @@ LOOM_INLINE size_t loom_tx_max_payload(const struct loom_txring *tx)
  */
 LOOM_INLINE int loom_send(const struct loom_txring *tx, const void *data, size_t len)
 {
-	struct netmap_ring *ring = LOOM_RING(tx);
+	LOOM_RING(ring, tx);
 	uint32_t head = ring->head;
 	struct netmap_slot *slot = &ring->slot[head];
 	uint32_t index;
@@ -332,7 +344,7 @@ LOOM_INLINE unsigned loom_reserve_run(const struct loom_txring *tx, const struct
 LOOM_INLINE unsigned loom_reserve(
     const struct loom_txring *tx, struct loom_frame *frames, unsigned n)
 {
-	struct netmap_ring *ring = LOOM_RING(tx);
+	LOOM_RING(ring, tx);
 	uint32_t head = ring->head;
 	uint32_t free = loom_ring_distance(head, ring->tail, tx->num_slots);
 	uint32_t all = n < free ? n : free;
@@ -371,7 +383,7 @@ LOOM_INLINE bool loom_commit_run(const struct loom_txring *tx, struct netmap_slo
 LOOM_INLINE int loom_commit(
     const struct loom_txring *tx, const struct loom_frame *frames, unsigned n)
 {
-	struct netmap_ring *ring = LOOM_RING(tx);
+	LOOM_RING(ring, tx);
 	uint32_t head = ring->head;
 	uint32_t run = n < tx->num_slots - head ? n : tx->num_slots - head;
 	uint64_t bytes = 0;
@@ -391,7 +403,7 @@ LOOM_INLINE int loom_commit(
 /** The slot behind frames[i] of the last reserve: for swapping buf_idx by hand (NS_BUF_CHANGED). */
 LOOM_INLINE struct netmap_slot *loom_tx_slot(const struct loom_txring *tx, unsigned i)
 {
-	struct netmap_ring *ring = LOOM_RING(tx);
+	LOOM_RING(ring, tx);
 
 	return &ring->slot[loom_ring_add(ring->head, i, tx->num_slots)];
 }
@@ -401,7 +413,7 @@ LOOM_INLINE struct netmap_slot *loom_tx_slot(const struct loom_txring *tx, unsig
 /** Slots with packets, not yet received. */
 LOOM_INLINE unsigned loom_rx_space(const struct loom_rxring *rx)
 {
-	const struct netmap_ring *ring = LOOM_RING(rx);
+	LOOM_RING(ring, rx);
 
 	return loom_ring_distance(ring->head, ring->tail, rx->num_slots);
 }
@@ -417,7 +429,7 @@ LOOM_INLINE unsigned loom_rx_space(const struct loom_rxring *rx)
  */
 LOOM_INLINE int loom_recv(const struct loom_rxring *rx, struct loom_frame *frame)
 {
-	struct netmap_ring *ring = LOOM_RING(rx);
+	LOOM_RING(ring, rx);
 	uint32_t head = ring->head;
 	struct netmap_slot *slot = &ring->slot[head];
 	uint64_t word;
@@ -470,7 +482,7 @@ LOOM_INLINE unsigned loom_peek_run(const struct loom_rxring *rx, const struct ne
  */
 LOOM_INLINE unsigned loom_peek(const struct loom_rxring *rx, struct loom_frame *frames, unsigned n)
 {
-	struct netmap_ring *ring = LOOM_RING(rx);
+	LOOM_RING(ring, rx);
 	struct loom_counters *count = loom_counters(ring);
 
 	for (;;) {
@@ -495,7 +507,7 @@ LOOM_INLINE unsigned loom_peek(const struct loom_rxring *rx, struct loom_frame *
 /** The slot behind frames[i] of the last peek: for swapping buf_idx by hand (NS_BUF_CHANGED). */
 LOOM_INLINE struct netmap_slot *loom_rx_slot(const struct loom_rxring *rx, unsigned i)
 {
-	struct netmap_ring *ring = LOOM_RING(rx);
+	LOOM_RING(ring, rx);
 
 	return &ring->slot[loom_ring_add(ring->head, i, rx->num_slots)];
 }
@@ -506,7 +518,7 @@ LOOM_INLINE struct netmap_slot *loom_rx_slot(const struct loom_rxring *rx, unsig
  */
 LOOM_INLINE void loom_release(const struct loom_rxring *rx, unsigned n)
 {
-	struct netmap_ring *ring = LOOM_RING(rx);
+	LOOM_RING(ring, rx);
 	struct loom_counters *count = loom_counters(ring);
 	uint32_t held = loom_ring_distance(ring->head, ring->tail, rx->num_slots);
 
@@ -538,7 +550,9 @@ ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, siz
  */
 LOOM_INLINE struct timeval loom_rx_time(const struct loom_rxring *rx)
 {
-	return LOOM_RING(rx)->ts;
+	LOOM_RING(ring, rx);
+
+	return ring->ts;
 }
 
 /* ---- forward ---------------------------------------------------------------------------- */

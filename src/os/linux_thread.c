@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -68,4 +69,23 @@ uint32_t os_thread_number(void)
 bool os_thread_lives(uint32_t number)
 {
 	return number <= INT32_MAX && number > 0 && (kill((pid_t)number, 0) == 0 || errno != ESRCH);
+}
+
+/* Not by pthread_getname_np(), which wants the thread's pthread_t. */
+bool os_thread_name(uint32_t number, char *text, size_t size)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(text, size, "?");
+	if (syscall(SYS_tgkill, getpid(), (pid_t)number, 0) != 0)
+		return false;
+	snprintf(path, sizeof path, "/proc/self/task/%u/comm", number);
+	file = fopen(path, "re");
+	if (!file)
+		return true;
+	if (fgets(text, (int)size, file))
+		text[strcspn(text, "\n")] = 0;
+	fclose(file);
+	return true;
 }

@@ -23,4 +23,7 @@ uint32_t os_thread_number(void);
 /** Whether the thread of that number lives, in whatever process. */
 bool os_thread_lives(uint32_t number);
 
+/** The name of a thread of this process, "?" where that is unknown; false: it is none, or has ended. */
+bool os_thread_name(uint32_t number, char *text, size_t size);
+
 #endif

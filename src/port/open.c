@@ -202,7 +202,7 @@ int port_finish(struct loom_port *port)
 		    "port \"%s\": an offset of %u leaves no room in buffers of %u bytes",
 		    port->name, port->offset, port->map.buf_room);
 	if (!err) {
-		port->id = port_id_take();
+		port->id = port_id_take(port->name);
 		return 0;
 	}
 	port->device->ops->close(port->device);

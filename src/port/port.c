@@ -53,7 +53,7 @@ unsigned port_rings(const struct loom_port *port, bool tx)
 		  : (unsigned)port->reg.nr_rx_rings + port->reg.nr_host_rx_rings;
 }
 
-static struct device_ring *ring_at(const struct loom_port *port, bool tx, unsigned index)
+struct device_ring *port_ring_at(const struct loom_port *port, bool tx, unsigned index)
 {
 	return port->device->ops->ring(port->device, tx, index);
 }
@@ -65,7 +65,7 @@ int port_ring(const struct loom_port *port, bool tx, unsigned index, struct devi
 	if (index >= n)
 		return error_set(-EINVAL, "port \"%s\" has %u %s ring%s, there is no ring %u",
 		    port->name, n, tx ? "TX" : "RX", n == 1 ? "" : "s", index);
-	*out = ring_at(port, tx, index);
+	*out = port_ring_at(port, tx, index);
 	if (!*out)
 		return error_set(-EINVAL,
 		    "%s ring %u of port \"%s\" is not bound: the name's mode or flags leave it out",
@@ -149,7 +149,7 @@ int loom_rx(struct loom_port *port, unsigned index, struct loom_rxring *out)
 static void cur_follow(const struct loom_port *port, bool tx)
 {
 	for (unsigned i = 0; i < port_rings(port, tx); i++) {
-		struct device_ring *ring = ring_at(port, tx, i);
+		struct device_ring *ring = port_ring_at(port, tx, i);
 
 		if (ring)
 			ring->ring->cur = ring->ring->head;
@@ -159,6 +159,7 @@ static void cur_follow(const struct loom_port *port, bool tx)
 int loom_port_wait(struct loom_port *port, int events, int timeout_ms)
 {
 	short wanted = (short)((events & LOOM_RX ? POLLIN : 0) | (events & LOOM_TX ? POLLOUT : 0));
+	bool entered;
 	int found;
 
 	if (!wanted || events & ~(LOOM_RX | LOOM_TX))
@@ -167,9 +168,12 @@ int loom_port_wait(struct loom_port *port, int events, int timeout_ms)
 	found = lending_check(port);
 	if (found)
 		return found;
+	entered = port_wait_begin(port, events);
 	cur_follow(port, true);
 	cur_follow(port, false);
 	found = port->device->ops->poll(port->device, wanted, timeout_ms);
+	if (entered)
+		port_wait_end(port, events);
 	if (found < 0)
 		return found;
 	return (found & POLLIN ? LOOM_RX : 0) | (found & POLLOUT ? LOOM_TX : 0) |
@@ -229,7 +233,7 @@ static void stats_sum(const struct loom_port *port, bool tx, struct loom_stats *
 {
 	memset(out, 0, sizeof *out);
 	for (unsigned i = 0; i < port_rings(port, tx); i++) {
-		const struct device_ring *ring = ring_at(port, tx, i);
+		const struct device_ring *ring = port_ring_at(port, tx, i);
 
 		if (ring)
 			stats_add(out, ring);
@@ -254,13 +258,13 @@ static int ring_stats(const struct loom_sync *sync, struct loom_stats *out)
 
 int loom_tx_stats(const struct loom_txring *tx, struct loom_stats *out)
 {
-	loom_handle_check(tx->id, __func__);
+	port_id_check(tx->id, __func__);
 	return ring_stats(tx->sync, out);
 }
 
 int loom_rx_stats(const struct loom_rxring *rx, struct loom_stats *out)
 {
-	loom_handle_check(rx->id, __func__);
+	port_id_check(rx->id, __func__);
 	return ring_stats(rx->sync, out);
 }
 

@@ -21,6 +21,10 @@ struct loom_port {
 	bool borrowed_tx, borrowed_rx;
 };
 
+/** All rings of a direction, host rings included; one of them by its index, NULL if it is not bound. */
+unsigned port_rings(const struct loom_port *port, bool tx);
+struct device_ring *port_ring_at(const struct loom_port *port, bool tx, unsigned index);
+
 /** A bound ring by its index; -EINVAL with the reason if there is none. */
 int port_ring(const struct loom_port *port, bool tx, unsigned index, struct device_ring **out);
 
@@ -38,11 +42,37 @@ int lending_check(const struct loom_port *port);
 /** The port is closed: what it borrowed goes back. */
 void lending_end(struct loom_port *port);
 
-/** All rings of a direction, host rings included. */
-unsigned port_rings(const struct loom_port *port, bool tx);
+/* handle_check.c */
 
-/** Ids by which a debug build knows handles of closed ports; 0 when 65,535 ports are open. */
-uint32_t port_id_take(void);
+/**
+ * Ids by which a debug build knows handles of closed ports; 0 when 65,535 ports are open.
+ *
+ * @param name  stays where it is until the id is given back
+ */
+uint32_t port_id_take(const char *name);
 void port_id_give(uint32_t id);
+
+/** Stop the program if a verb's port is closed. */
+void port_id_check(uint32_t id, const char *verb);
+
+/** Of a port that is open, else what is known of it. */
+const char *port_id_name(uint32_t id);
+
+/* ring_users.c */
+
+/**
+ * A verb that is not inline begins; in programs without LOOM_DEBUG that is port_id_check() and no more.
+ *
+ * @return for loom_ring_leave()
+ */
+struct loom_sync *port_verb_begin(struct loom_sync *sync, uint32_t id, const char *verb);
+
+/**
+ * A wait for these events begins: it has the rings that the device will sync.
+ *
+ * @return whether it has to be ended
+ */
+bool port_wait_begin(const struct loom_port *port, int events);
+void port_wait_end(const struct loom_port *port, int events);
 
 #endif

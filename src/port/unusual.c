@@ -10,6 +10,7 @@
 
 #include "../base/error.h"
 #include "../device/device.h"
+#include "port.h"
 
 static void count_drop(struct loom_sync *sync, enum loom_drop reason)
 {
@@ -298,14 +299,13 @@ static uint32_t packet_at_head(const struct loom_rxring *rx, size_t *len)
 	return 0;
 }
 
-ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, size_t *needed)
+static ssize_t recv_copy(const struct loom_rxring *rx, void *data, size_t cap, size_t *needed)
 {
 	struct loom_frame frame;
 	uint8_t *to = data;
 	size_t len, used = 0;
 	uint32_t n;
 
-	loom_handle_check(rx->id, __func__);
 	n = packet_at_head(rx, &len);
 	if (needed)
 		*needed = len;
@@ -322,6 +322,16 @@ ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, siz
 		used += part;
 	}
 	return (ssize_t)used;
+}
+
+ssize_t loom_recv_copy(const struct loom_rxring *rx, void *data, size_t cap, size_t *needed)
+{
+	struct loom_sync *entered = port_verb_begin(rx->sync, rx->id, __func__);
+	ssize_t len = recv_copy(rx, data, cap, needed);
+
+	if (entered)
+		loom_ring_leave(&entered);
+	return len;
 }
 
 /* ---- forward ---- */
@@ -417,15 +427,13 @@ static void copy_packet(
 	tx->ring->head = writer.at;
 }
 
-unsigned loom_forward(const struct loom_rxring *rx, const struct loom_txring *tx, unsigned n)
+static unsigned forward(const struct loom_rxring *rx, const struct loom_txring *tx, unsigned n)
 {
 	bool swap = loom_forward_how(rx, tx) == LOOM_FORWARD_SWAP;
 	unsigned packets = 0;
 	uint32_t slots;
 	size_t len;
 
-	loom_handle_check(rx->id, __func__);
-	loom_handle_check(tx->id, __func__);
 	loom_counters(rx->ring)->peeked = 0;
 	while ((slots = packet_at_head(rx, &len)) > 0 && slots <= n) {
 		uint32_t needs = swap ? slots : slots_for(tx, len);
@@ -447,5 +455,18 @@ unsigned loom_forward(const struct loom_rxring *rx, const struct loom_txring *tx
 		rx->ring->head = loom_ring_add(rx->ring->head, slots, rx->num_slots);
 		n -= slots;
 	}
+	return packets;
+}
+
+unsigned loom_forward(const struct loom_rxring *rx, const struct loom_txring *tx, unsigned n)
+{
+	struct loom_sync *from = port_verb_begin(rx->sync, rx->id, __func__);
+	struct loom_sync *to = port_verb_begin(tx->sync, tx->id, __func__);
+	unsigned packets = forward(rx, tx, n);
+
+	if (to)
+		loom_ring_leave(&to);
+	if (from)
+		loom_ring_leave(&from);
 	return packets;
 }
