@@ -90,6 +90,12 @@ struct loom_config {
 	 * instead of in interrupts; default none
 	 */
 	uint32_t xdp_busy_poll_us LOOM_ZERO;
+	/*
+	 * 1: the buffers' memory in huge pages, if the system gives it any, else in ordinary ones:
+	 * loom_info.mode says which. For memory that this open makes or is the first here to map; the
+	 * kernel's device has its own.
+	 */
+	uint32_t huge_pages LOOM_ZERO;
 };
 
 /**

@@ -12,8 +12,9 @@ extern "C" {
 
 /**
  * Let the calling thread run on one CPU only, from now on; threads that it starts later inherit this.
- * A second call moves it to another CPU. Pin first and open then: memory that a thread touches first
- * is taken near its CPU where the system has near and far memory.
+ * A second call moves it to another CPU. Pin first and open then: where the system has near and far memory
+ * a port's memory is taken near its network interface, or if it has none near the CPU of the thread that
+ * opens it first. (A policy of the program's own, as from numactl(8), stands.)
  *
  * Which CPUs: those that the system lets this process use (its cpuset). The mask that the thread has
  * now, from taskset(1) or an earlier call, does not count: it is replaced.

@@ -12,6 +12,7 @@
 #ifndef DEVICE_DEVICE_H
 #define DEVICE_DEVICE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -115,6 +116,7 @@ struct device_opt_soft {
 	const char *directory;
 	uint32_t xdp_mode; /* enum loom_xdp_mode */
 	uint32_t xdp_busy_poll_us;
+	bool huge_pages;
 };
 
 /** A new soft device, unbound. */

@@ -61,6 +61,8 @@ static int config_check(const char *name, struct loom_config *config)
 	if ((unsigned)config->xdp_mode > LOOM_XDP_GENERIC)
 		return field_error(
 		    name, "xdp_mode", (unsigned)config->xdp_mode, "a LOOM_XDP_… value");
+	if (config->huge_pages > 1)
+		return field_error(name, "huge_pages", config->huge_pages, "0 or 1");
 	return 0;
 }
 
@@ -175,7 +177,8 @@ static int open_device(struct loom_port *port, const char *text, const struct lo
 		.spin_us = config->spin_us,
 		.directory = config->directory,
 		.xdp_mode = (uint32_t)config->xdp_mode,
-		.xdp_busy_poll_us = config->xdp_busy_poll_us}};
+		.xdp_busy_poll_us = config->xdp_busy_poll_us,
+		.huge_pages = config->huge_pages}};
 	struct nmreq_header header;
 	struct name_error error;
 	struct name name;

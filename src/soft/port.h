@@ -36,6 +36,7 @@ struct port_request {
 	struct region
 	    *region; /* that was asked for by id or otherwise; the caller's reference; NULL */
 	uint32_t xdp_mode, xdp_busy_poll_us; /* as in struct loom_config */
+	bool huge_pages;
 	bool any_end; /* only asking: either end of a pipe that is open here will do */
 };
 
@@ -67,6 +68,7 @@ struct port {
 	struct ring *tx, *rx;
 	uint32_t *tx_users, *rx_users; /* descriptors per ring; PORT_EXCLUSIVE: one, and no more */
 	bool zero_copy;
+	bool huge_pages; /* were asked for */
 	bool
 	    held_elsewhere; /* others have it open too, perhaps: closing it here is not the end of it */
 	bool indirect;      /* TX slots may point elsewhere: NS_INDIRECT */

@@ -13,6 +13,7 @@
 #include "../os/os.h"
 #include "../os/safe_copy.h"
 #include "region_layout.h"
+#include "region_place.h"
 
 /* Guarded by the registry's lock. */
 static struct region *regions;
@@ -163,7 +164,7 @@ int region_map_private(struct region *region, size_t behind)
 		region->fd = os_memory_create("pktloom-region", region->size + behind);
 	if (region->fd < 0)
 		return region->fd;
-	err = os_memory_map(region->fd, region->size, &base);
+	err = region_base_map(region, &base);
 	if (!err)
 		region->base = base;
 	return err;
@@ -193,6 +194,7 @@ int region_create(const struct region_shape *shape, struct region **out)
 		region_destroy(region);
 		return region_error(shape, err);
 	}
+	region_place(region, true);
 	region_begin(region);
 	*out = region;
 	return 0;

@@ -19,7 +19,8 @@
  *
  *   Without a name they stand in `fd`, where the program sees them, and the control block behind them.
  *
- * region.c lays out and maps, region_named.c finds regions of other processes, pool.c hands out.
+ * region.c lays out and maps, region_named.c finds regions of other processes, region_place.c says where
+ * and in which pages, pool.c hands out.
  */
 #ifndef SOFT_REGION_H
 #define SOFT_REGION_H
@@ -88,6 +89,7 @@ struct region {
 	off_t file_slots, file_bufs;    /* where they stand there */
 	uint8_t
 	    mapped[REGION_AREAS_MAX / 8]; /* a bit per area whose slot pages are in place here */
+	enum { REGION_HUGE_UNASKED, REGION_NOT_HUGE, REGION_HUGE } huge; /* its buffers' pages */
 	struct region_control *control;
 	size_t control_size; /* of its mapping; named: with the slots */
 };

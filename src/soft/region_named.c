@@ -14,6 +14,7 @@
 #include "../base/error.h"
 #include "../os/os.h"
 #include "region_layout.h"
+#include "region_place.h"
 #include "soft.h"
 
 #define KEY_PREFIX "mem:"
@@ -231,6 +232,8 @@ static int get_within(const struct share *outer, const char *name, const struct 
 		err = attach(&share, name, id_of(search.key), -1, out);
 	if (err)
 		share_drop(&share);
+	else
+		region_place(*out, share.created);
 	return err;
 }
 

@@ -54,6 +54,7 @@ static void request_fill(struct port_request *out, const struct nmreq_header *he
 		out->directory = soft->directory;
 		out->xdp_mode = soft->xdp_mode;
 		out->xdp_busy_poll_us = soft->xdp_busy_poll_us;
+		out->huge_pages = soft->huge_pages;
 	}
 }
 

@@ -11,6 +11,7 @@
 #include "monitor.h"
 #include "place.h"
 #include "ports/switch_control.h"
+#include "region_place.h"
 #include "soft.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -97,6 +98,7 @@ static int port_open(
     const struct port_kind *kind, const struct port_request *request, struct port **out)
 {
 	struct port *port = calloc(1, sizeof *port);
+	struct region_wish before;
 	int err;
 
 	if (!port)
@@ -106,11 +108,15 @@ static int port_open(
 	snprintf(port->name, sizeof port->name, "%s", request->name);
 	snprintf(port->directory, sizeof port->directory, "%s",
 	    request->directory ? request->directory : "");
+	before = region_wish(
+	    (struct region_wish){.near = request->ident, .huge_pages = request->huge_pages});
 	err = kind->open(port, request);
+	region_wish(before);
 	if (err) {
 		free(port);
 		return err;
 	}
+	port->huge_pages = request->huge_pages;
 	board_open(port);
 	*out = port;
 	return 0;

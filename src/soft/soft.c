@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "region_place.h"
 
 static struct soft *soft_of(struct device *device)
 {
@@ -81,6 +82,13 @@ static int soft_sibling(struct device *device, struct nmreq_register *reg, struc
 	return err;
 }
 
+static void append(char *text, size_t size, const char *more)
+{
+	size_t used = strlen(text);
+
+	snprintf(text + used, size - used, "%s%s", used ? ", " : "", more);
+}
+
 static void soft_describe(const struct device *device, struct loom_info *info)
 {
 	const struct soft *soft = (const struct soft *)(const void *)device;
@@ -90,6 +98,8 @@ static void soft_describe(const struct device *device, struct loom_info *info)
 	snprintf(info->device, sizeof info->device, "soft");
 	snprintf(info->kind, sizeof info->kind, "%s", port->kind->name);
 	snprintf(info->mode, sizeof info->mode, "%s", port->mode);
+	if (port->huge_pages)
+		append(info->mode, sizeof info->mode, region_huge_pages(port->region));
 	if (soft->tried[0])
 		snprintf(info->tried + used, sizeof info->tried - used, "%s%s", used ? "; " : "",
 		    soft->tried);
