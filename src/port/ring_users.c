@@ -82,7 +82,7 @@ struct loom_sync *loom_ring_enter(struct loom_sync *sync, uint32_t id, const cha
 	    &user->thread, &other, me, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
 		if (other == me) /* a verb in a verb, which the outer one will leave */
 			return NULL;
-		/* A thread that was cancelled in a wait, or that this process has not: it was forked. */
+		/* A thread that this process has not: it was forked, or the thread was cancelled in a wait. */
 		if (other != 0 && os_thread_name(other, name, sizeof name))
 			refuse(user, sync, id, verb, me, other, name);
 	}

@@ -37,9 +37,9 @@ static void prefer_node(struct region *region)
 	os_memory_prefer_node(region->control, region->control_size, node);
 }
 
-void region_place(struct region *region, bool new)
+void region_place(struct region *region, bool made)
 {
-	if (new &&os_has_nodes())
+	if (made && os_has_nodes())
 		prefer_node(region);
 	if (!wished.huge_pages)
 		return;
@@ -53,8 +53,7 @@ const char *region_huge_pages(const struct region *region)
 	static const char *const words[] = {
 	    [REGION_HUGE_UNASKED] = "no huge pages: its memory was there before",
 	    [REGION_NOT_HUGE] =
-		"no huge pages: the memory is too small, or the system gives it none "
-		"(transparent_hugepage/shmem_enabled, huge= of its tmpfs)",
+		"no huge pages: too little memory, or shmem_enabled or huge= forbids",
 	    [REGION_HUGE] = "huge pages",
 	};
 

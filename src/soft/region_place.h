@@ -18,7 +18,7 @@ struct region_wish region_wish(struct region_wish wish);
 int region_base_map(const struct region *region, void **out);
 
 /** The region is mapped and nobody has touched its buffers if it is new. */
-void region_place(struct region *region, bool new);
+void region_place(struct region *region, bool made);
 
 /** Of a region whose port wanted huge pages: what came of it, for people. */
 const char *region_huge_pages(const struct region *region);
