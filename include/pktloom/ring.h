@@ -154,10 +154,12 @@ __attribute__((constructor)) static void loom_debug(void)
 {
 	loom_debug_begin();
 }
+/* NOLINTBEGIN(bugprone-macro-parentheses): a declaration */
 #define LOOM_RING(ring_, handle)                                                                   \
 	struct loom_sync *loom_entered_ __attribute__((cleanup(loom_ring_leave), unused)) =        \
 	    loom_ring_enter((handle)->sync, (handle)->id, __func__);                               \
 	struct netmap_ring *ring_ = (handle)->ring
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define LOOM_CHECK_RELEASE(n, held) loom_release_check((n), (held))
 #else
 #define LOOM_RING(ring_, handle)    struct netmap_ring *ring_ = (handle)->ring

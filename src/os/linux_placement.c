@@ -3,9 +3,9 @@
 #include "placement.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/mempolicy.h>
 #include <net/if.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +46,7 @@ int os_node_of_interface(const char *name)
 	if (strlen(name) >= IF_NAMESIZE || strchr(name, '/') || name[0] == '.')
 		return -1;
 	snprintf(path, sizeof path, "/sys/class/net/%s/device/numa_node", name);
-	return line_read(path, line, sizeof line) ? atoi(line) : -1;
+	return line_read(path, line, sizeof line) ? (int)strtol(line, NULL, 10) : -1;
 }
 
 int os_node_here(void)
@@ -100,22 +100,36 @@ int os_memory_map_aligned(int fd, size_t size, size_t align, size_t phase, void 
 	return 0;
 }
 
-/* In the mapping that has the address: a line "<from>-<to> …", then one for each number. */
+static bool is_range_with(const char *line, uintptr_t at, bool *with)
+{
+	char *end;
+	uintptr_t from = strtoull(line, &end, 16), to;
+
+	if (end == line || *end != '-')
+		return false;
+	to = strtoull(end + 1, NULL, 16);
+	*with = at >= from && at < to;
+	return true;
+}
+
+static bool is_some_of(const char *line, const char *field)
+{
+	size_t len = strlen(field);
+
+	return strncmp(line, field, len) == 0 && strtoull(line + len, NULL, 10) > 0;
+}
+
+/* A line "<from>-<to> …" for each mapping, then one for each number. */
 static bool is_huge_there(FILE *maps, uintptr_t at)
 {
 	char line[512];
 	bool inside = false;
 
 	while (fgets(line, sizeof line, maps)) {
-		uintptr_t from, to;
-		size_t kilobytes;
-
-		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2)
-			inside = at >= from && at < to;
-		else if (inside &&
-			 (sscanf(line, "ShmemPmdMapped: %zu", &kilobytes) == 1 ||
-			     sscanf(line, "FilePmdMapped: %zu", &kilobytes) == 1) &&
-			 kilobytes > 0)
+		if (is_range_with(line, at, &inside))
+			continue;
+		if (inside &&
+		    (is_some_of(line, "ShmemPmdMapped:") || is_some_of(line, "FilePmdMapped:")))
 			return true;
 	}
 	return false;

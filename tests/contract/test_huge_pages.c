@@ -39,13 +39,14 @@ static bool says_huge(const struct loom_port *port)
 static size_t huge_kilobytes(void)
 {
 	FILE *maps = fopen("/proc/self/smaps", "re");
-	size_t sum = 0, kilobytes;
+	static const char field[] = "ShmemPmdMapped:";
+	size_t sum = 0;
 	char line[512];
 
 	assert_non_null(maps);
 	while (fgets(line, sizeof line, maps))
-		if (sscanf(line, "ShmemPmdMapped: %zu", &kilobytes) == 1)
-			sum += kilobytes;
+		if (strncmp(line, field, strlen(field)) == 0)
+			sum += strtoul(line + strlen(field), NULL, 10);
 	fclose(maps);
 	return sum;
 }
