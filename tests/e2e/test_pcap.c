@@ -60,6 +60,22 @@ static void what_the_interface_refuses_is_counted(void **state)
 	assert_int_equal(end_tx_drops(&wire->near, LOOM_DROP_REFUSED), 1);
 }
 
+static void what_is_pending_waits_until_the_interface_is_up(void **state)
+{
+	struct wire *wire = *state;
+	uint8_t data[100];
+
+	open_ends(wire);
+	assert_ok(netns_up(NEAR, false));
+	packet_fill(data, sizeof data, 7);
+	assert_int_equal(loom_send(&wire->near.tx, data, sizeof data), 1);
+	assert_refused(loom_tx_sync(&wire->near.tx), -ENETDOWN, "down");
+	assert_ok(netns_up(NEAR, true));
+	end_flush(&wire->near);
+	end_expect(&wire->far, 7, sizeof data);
+	assert_int_equal(end_tx_drops(&wire->near, LOOM_DROP_REFUSED), 0);
+}
+
 static void an_interface_that_is_removed_is_told(void **state)
 {
 	struct wire *wire = *state;
@@ -124,6 +140,7 @@ int main(void)
 	    WIRE_TEST(frames_pass_in_order_and_own_ones_do_not_come_back),
 	    WIRE_TEST(chains_leave_whole_and_large_frames_come_in_several_slots),
 	    WIRE_TEST(what_the_interface_refuses_is_counted),
+	    WIRE_TEST(what_is_pending_waits_until_the_interface_is_up),
 	    WIRE_TEST(an_interface_that_is_removed_is_told),
 	    WIRE_TEST(what_cannot_be_opened_is_refused_with_a_reason),
 	    WIRE_TEST(closing_gives_everything_back),

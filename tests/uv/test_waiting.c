@@ -31,46 +31,6 @@ static void check_idle(struct scene *scene, unsigned ms)
 	assert_in_range(cpu_ms() - before, 0, ms / 20);
 }
 
-static bool has_one(const struct scene *scene)
-{
-	return scene->seats[0].received == 1;
-}
-
-static void *send_one(void *arg)
-{
-	const struct timespec pause = {.tv_nsec = 20000000};
-	struct loom_port *port = arg;
-	struct loom_txring tx;
-	uint8_t packet[60];
-
-	packet_fill(packet, sizeof packet, 0);
-	nanosleep(&pause, NULL);
-	if (loom_tx(port, 0, &tx) == 0 && loom_send(&tx, packet, sizeof packet) == 1)
-		loom_tx_sync(&tx);
-	return NULL;
-}
-
-static void an_idle_port_costs_nothing_and_its_next_packet_arrives(void **state)
-{
-	struct scene *scene = scene_open("pipe{uv}", NULL, NULL);
-	struct loom_port *peer;
-	pthread_t thread;
-
-	(void)state;
-	assert_ok(loom_open("pipe{uv}", NULL, &peer));
-	assert_int_equal(loom_uv_recv_start(&scene->seats[0].uv, seat_recv), 0);
-	check_idle(scene, 3000);
-	assert_int_equal(pthread_create(&thread, NULL, send_one, peer), 0);
-	uv_timer_start(&scene->watchdog, on_time, LONG_MS, 0);
-	while (!has_one(scene) && uv_timer_get_due_in(&scene->watchdog) > 0)
-		uv_run(&scene->loop, UV_RUN_ONCE); /* woken by the packet or, too late, the timer */
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_true(has_one(scene));
-	assert_int_equal(scene->seats[0].wrong, 0);
-	loom_close(peer);
-	scene_close(scene);
-}
-
 static const char *const kinds[][2] = {
     {"loop:uv", NULL}, {"pipe{uv}", "pipe{uv}"}, {"vale6:near", "vale6:far"}, {"null:", NULL}};
 
@@ -367,7 +327,6 @@ static void only_active_referenced_ports_keep_a_loop_going(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(an_idle_port_costs_nothing_and_its_next_packet_arrives),
 	    TEST(packets_that_nobody_takes_keep_nobody_awake),
 	    TEST(a_large_packet_sleeps_until_there_is_all_its_room),
 	    TEST(stopping_gives_all_slots_back),

@@ -194,21 +194,39 @@ static void write_out(const struct pcap_tx *tx, const uint8_t *data, size_t len)
 	libpcap.dump((u_char *)tx->out, &header, data);
 }
 
-/* 0: sent, or counted as lost; -EAGAIN: not now. */
+/* Of a packet that libpcap did not take. 0: it is lost, and counted. */
+static int refused(struct ring *r, int reason)
+{
+	switch (reason) {
+	case EAGAIN:
+	case EINTR:
+		return -EAGAIN;
+	case ENETDOWN:
+		return error_set(-ENETDOWN,
+		    "port \"%s\": the interface is down; what is pending waits until it is up",
+		    r->port->name);
+	default:
+		ring_drop(r, LOOM_DROP_REFUSED, 1);
+		return 0;
+	}
+}
+
+/* That the interface was down is told once more by the first try when it is up again. */
+static bool inject(const struct pcap_tx *tx, const uint8_t *data, size_t len)
+{
+	return libpcap.inject(tx->handle, data, len) >= 0 ||
+	       (errno == ENETDOWN && libpcap.inject(tx->handle, data, len) >= 0);
+}
+
+/* 0: sent, or counted as lost; -EAGAIN: not now; -ENETDOWN. */
 static int transmit(struct ring *r, const struct pcap_tx *tx, const uint8_t *data, size_t len)
 {
-	bool sent = false;
-
-	if (tx->out) {
+	if (tx->out)
 		write_out(tx, data, len);
-		sent = true;
-	} else if (tx->handle) {
-		sent = libpcap.inject(tx->handle, data, len) >= 0;
-		if (!sent && (errno == EAGAIN || errno == EINTR))
-			return -EAGAIN;
-	}
-	if (!sent)
+	else if (!tx->handle)
 		ring_drop(r, LOOM_DROP_REFUSED, 1);
+	else if (!inject(tx, data, len))
+		return refused(r, errno);
 	return 0;
 }
 
@@ -256,6 +274,8 @@ static int pcap_txsync(struct ring *r)
 	while (r->hwcur != r->rhead && !err)
 		err = send_one(r);
 	r->hwtail = ring_prev(r, r->hwcur);
+	if (err == -ENETDOWN)
+		return err;
 	return r->hwcur == before ? 0 : out_flush(r, tx);
 }
 
