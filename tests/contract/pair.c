@@ -471,6 +471,11 @@ static int teardown(void **state)
 	return 0;
 }
 
+static bool is_impatient(const struct row *row)
+{
+	return strcmp(row->kind, "xdp") == 0 || strcmp(row->kind, "pcap") == 0;
+}
+
 static unsigned has(const struct row *row)
 {
 	return (row->far ? NEEDS_TWO_PORTS : 0) |
@@ -479,7 +484,7 @@ static unsigned has(const struct row *row)
 	       (row_is_networked(row) ? 0 : NEEDS_MEMORY) |
 	       (row->via == VIA_KERNEL ? 0 : NEEDS_COUNTS) |
 	       (row->via == VIA_KERNEL || strcmp(row->kind, "xdp") == 0 ? 0 : NEEDS_SIZES) |
-	       (strcmp(row->kind, "xdp") == 0 && row->place != PLACE_HERE ? 0 : NEEDS_PATIENCE);
+	       (is_impatient(row) && row->place != PLACE_HERE ? 0 : NEEDS_PATIENCE);
 }
 
 static size_t add_rows(struct CMUnitTest *tests, const struct body *body, int argc, char **argv)

@@ -103,7 +103,7 @@ struct body {
 #define NEEDS_SIZES                                                                                \
 	16u /* buffers as large as was asked for: the kernel's device and AF_XDP have their own */
 #define NEEDS_PATIENCE                                                                             \
-	64u /* what comes to a full ring waits somewhere: AF_XDP loses it, as interfaces do */
+	64u /* what comes to a full ring waits somewhere: AF_XDP loses it, as interfaces do, and libpcap after 2 MiB */
 #define NEEDS_COUNTS 32u /* of sleeps and wakeups, which the kernel's device does not tell */
 
 struct suite {
