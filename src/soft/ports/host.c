@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../base/error.h"
+#include "../../base/hint.h"
 #include "host_internal.h"
 
 int host_rings_choose(struct port_request *request)
@@ -225,6 +226,17 @@ static void use_end(struct host *host, struct ring *r)
 	queue_close(tap_of(host, r), r->state);
 }
 
+/* What netmap's users know, and others would have to find out. */
+static void hint_nothing_comes(const struct host *host)
+{
+	const char *name = host->port->name;
+
+	hint_offer(
+	    "host RX rings of \"%s\" get nothing of what the host sends as long as no TX ring "
+	    "of the interface is in use: open \"%s*\" instead, or \"%s\" as well",
+	    name, name, name);
+}
+
 static int use_begin(struct host *host, struct ring *r)
 {
 	int err = 0;
@@ -236,10 +248,13 @@ static int use_begin(struct host *host, struct ring *r)
 	if (err)
 		return err;
 	err = settle(host);
-	if (!err)
-		return 0;
-	use_end(host, r);
-	return hook_refused(host, err);
+	if (err) {
+		use_end(host, r);
+		return hook_refused(host, err);
+	}
+	if (host_owns(r) && !r->tx && !nic_is_used(host, true))
+		hint_nothing_comes(host);
+	return 0;
 }
 
 int host_begin(struct host *host, struct ring *r)
