@@ -129,6 +129,11 @@ static bool nic_is_used(const struct host *host, bool tx)
 	       host_presence_ask(directory, host->interface, tx);
 }
 
+static void hook_remove(const struct host *host, struct host_hook *hook)
+{
+	host_link_remove(hook, host->port->held_elsewhere);
+}
+
 static int divert_settle(struct host *host)
 {
 	bool wanted = host->out.users > 0 && nic_is_used(host, true);
@@ -137,7 +142,7 @@ static int divert_settle(struct host *host)
 		return 0;
 	if (wanted)
 		return host_link_divert(&host->divert, host->interface, host->out.interface);
-	host_link_remove(&host->divert);
+	hook_remove(host, &host->divert);
 	return 0;
 }
 
@@ -149,20 +154,24 @@ static int inject_settle(struct host *host)
 		return 0;
 	if (wanted)
 		return host_link_inject(&host->inject, host->in.interface, host->interface);
-	host_link_remove(&host->inject);
+	hook_remove(host, &host->inject);
 	return 0;
 }
 
+/* It must not outlast the device that it is for, of which there may be two. */
 static int admit_settle(struct host *host)
 {
 	bool drop = is_used(host) && nic_is_used(host, false);
 	bool wanted = drop || host->in.users > 0;
+	int tap = host->in.users > 0 ? host->in.interface : host->out.interface;
 
-	if (wanted == host_hook_attached(&host->admit) && drop == host->dropping)
+	if (wanted == host_hook_attached(&host->admit) &&
+	    (!wanted || (drop == host->dropping && tap == host->admitting)))
 		return 0;
-	host_link_remove(&host->admit);
+	hook_remove(host, &host->admit);
 	host->dropping = drop;
-	return wanted ? host_link_admit(&host->admit, host->interface, drop) : 0;
+	host->admitting = tap;
+	return wanted ? host_link_admit(&host->admit, host->interface, drop, tap) : 0;
 }
 
 static int settle(struct host *host)
