@@ -124,6 +124,7 @@ int main(int argc, char **argv)
 	struct sigaction action = {.sa_handler = stop};
 
 	args_parse(argc, argv, "Moves packets between two ports until a signal ends it.", args);
+	loom_hint_set(loom_hint_print);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	snprintf(sides[0].name, NAME, "%s", first);

@@ -18,6 +18,7 @@
  * <pktloom/frame.h>  a borrowed view of one slot's buffer
  * <pktloom/thread.h> a thread on a CPU of its own
  * <pktloom/error.h>  what went wrong, in words
+ * <pktloom/hint.h>   what works, but is hardly meant so
  *
  * <pktloom/uv.h>, of a library of its own, puts ports into libuv's loops.
  */
@@ -27,6 +28,7 @@
 #include <pktloom/batch.h>
 #include <pktloom/error.h>
 #include <pktloom/frame.h>
+#include <pktloom/hint.h>
 #include <pktloom/port.h>
 #include <pktloom/ring.h>
 #include <pktloom/stream.h>

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <pktloom/hint.h>
+
 #include "../os/os.h"
 #include "interests.h"
 
@@ -94,6 +96,7 @@ static void __attribute__((constructor)) start(void)
 {
 	process = getpid();
 	soft_children_share();
+	loom_hint_set(loom_hint_print); /* its programs cannot ask for them */
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 

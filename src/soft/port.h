@@ -30,7 +30,9 @@ struct port_request {
 	uint32_t buf_size;
 	uint32_t extra_bufs;
 	const char *directory; /* for shared objects; NULL: the user's own */
-	struct port *watched;  /* a monitor's: what it watches, and how … */
+	/* a pipe's, "packet:eth0{1": the kind that its parent is named by; NULL: none is named */
+	const struct port_kind *parent;
+	struct port *watched; /* a monitor's: what it watches, and how … */
 	uint64_t
 	    monitor_flags; /* … NR_MONITOR_*, NR_ZCOPY_MON; slots may be 0: the watched port's */
 	struct region
@@ -89,6 +91,8 @@ struct port_kind {
 	const char *name;
 	const char *example, *help; /* for people: a port name, a line */
 	bool local;                 /* a port's name means nothing to other processes */
+	bool is_parent;             /* "kind:x{1" is a pipe in the memory of "kind:x" … */
+	bool own_memory; /* … which is not what interfaces share, and is there with the port */
 	/**
 	 * Acquire what the port stands for and call port_build(). On failure: a negative errno, a
 	 * message, and everything given back.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "../base/hint.h"
 #include "extmem.h"
 #include "monitor.h"
 #include "offsets.h"
@@ -391,6 +392,7 @@ int soft_register(struct soft *soft, struct nmreq_header *header)
 		if (err)
 			soft_unregister(soft);
 	}
+	hint_end(err == 0);
 	return err;
 }
 
@@ -406,6 +408,7 @@ int soft_register_sibling(struct soft *soft, const struct soft *bound, struct nm
 	if (err)
 		registry_put(bound->port);
 	registry_unlock();
+	hint_end(err == 0);
 	return err;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "../base/hint.h"
 #include "board.h"
 #include "monitor.h"
 #include "place.h"
@@ -156,7 +157,7 @@ static bool is_switch_port(const struct port_request *request)
 		   switch_kept_exists(request->directory, request->name));
 }
 
-/* "kind:ident", a pipe by its braces, a switch port, or else an interface. */
+/* A pipe by its braces, "kind:ident", a switch port, or else an interface. */
 static int open_by_name(
     const struct port_request *wanted, char *tried, size_t tried_size, struct port **out)
 {
@@ -166,13 +167,13 @@ static int open_by_name(
 
 	if (colon)
 		kind = kind_named(request.name, (size_t)(colon - request.name));
-	if (kind) {
-		request.ident = colon + 1;
-		return port_open(kind, &request, out);
-	}
-	request.ident = request.name;
-	if (strpbrk(request.name, "{}"))
+	request.ident = kind ? colon + 1 : request.name;
+	if (strpbrk(request.name, "{}") && (!kind || kind->is_parent)) {
+		request.parent = kind;
 		return port_open(&port_kind_pipe, &request, out);
+	}
+	if (kind)
+		return port_open(kind, &request, out);
 	if (is_switch_port(&request))
 		return port_open(&port_kind_switch, &request, out);
 	if (colon)
@@ -224,8 +225,33 @@ static bool shareable(const char *name)
 	return !(strncmp(name, "pipe{", 5) == 0 && len > 6 && name[len - 1] == '}');
 }
 
+static bool is_pipe_of(const struct port *pipe, const struct port *parent)
+{
+	size_t len = strlen(parent->name);
+
+	return pipe->kind == &port_kind_pipe && strncmp(pipe->name, parent->name, len) == 0 &&
+	       (pipe->name[len] == '{' || pipe->name[len] == '}') &&
+	       strcmp(pipe->directory, parent->directory) == 0;
+}
+
+/* A pipe that was there before its parent stays in the memory that it was given then. */
+static void hint_apart(const struct port *port)
+{
+	for (const struct port *other = ports; other; other = other->next) {
+		const struct port *pipe = is_pipe_of(port, other) ? port : other;
+		const struct port *parent = pipe == port ? other : port;
+
+		if (is_pipe_of(pipe, parent) && pipe->region != parent->region)
+			hint_offer(
+			    "\"%s\" is not in the memory of \"%s\", which was not open when it was "
+			    "made: packets between them are copied; open \"%s\" first",
+			    pipe->name, parent->name, parent->name);
+	}
+}
+
 static void enlist(struct port *port)
 {
+	hint_apart(port);
 	port->next = ports;
 	ports = port;
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/ethtool.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <linux/veth.h>
@@ -247,6 +248,63 @@ int netns_address(const char *name, const char *address)
 	int err = address_change(name, SIOCSIFADDR, address);
 
 	return err ? err : address_change(name, SIOCSIFNETMASK, "255.255.255.0");
+}
+
+/* ---- filters ---- */
+
+/* Of one answer; *more: others follow. The first message of a priority stands for no filter. */
+static int filters_count(const struct nlmsghdr *at, size_t left, bool *more)
+{
+	int n = 0;
+
+	for (; NLMSG_OK(at, left); at = NLMSG_NEXT(at, left)) {
+		const struct tcmsg *filter = NLMSG_DATA(at);
+
+		*more = at->nlmsg_type == RTM_NEWTFILTER;
+		if (!*more)
+			return n;
+		n += filter->tcm_handle != 0;
+	}
+	return n;
+}
+
+/* Without a discipline there is an error for an answer, and no filter. */
+static int filters_of(int interface, uint32_t way)
+{
+	static union {
+		struct nlmsghdr first;
+		uint8_t bytes[32768];
+	} answer;
+	const struct {
+		struct nlmsghdr header;
+		struct tcmsg filter;
+	} request = {
+	    .header = {.nlmsg_len = sizeof request,
+		.nlmsg_type = RTM_GETTFILTER,
+		.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+	    .filter = {.tcm_ifindex = interface, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, way)},
+	};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), n = 0;
+	bool more = fd >= 0 && send(fd, &request, sizeof request, 0) > 0;
+
+	while (more) {
+		ssize_t got = recv(fd, &answer, sizeof answer, 0);
+
+		more = false;
+		n += filters_count(&answer.first, got > 0 ? (size_t)got : 0, &more);
+	}
+	if (fd >= 0)
+		close(fd);
+	return n;
+}
+
+int netns_filters(const char *name)
+{
+	int interface = (int)if_nametoindex(name);
+
+	return interface ? filters_of(interface, TC_H_MIN_INGRESS) +
+			       filters_of(interface, TC_H_MIN_EGRESS)
+			 : -ENODEV;
 }
 
 int netns_capabilities_drop(void)

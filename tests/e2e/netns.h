@@ -39,6 +39,9 @@ int netns_plain(const char *name);
 /** Give the host's side of an interface an IPv4 address, "10.1.1.1", with a mask of 24 bits. */
 int netns_address(const char *name, const char *address);
 
+/** How many filters of queueing disciplines there are on either way of an interface; or a negative errno. */
+int netns_filters(const char *name);
+
 /** Give all capabilities away, for good. */
 int netns_capabilities_drop(void);
 

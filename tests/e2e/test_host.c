@@ -6,10 +6,12 @@
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define PACKETS 200u
+#define LIFE_S  20 /* of a child, whose test may fail */
 
 /* The host ring pair k of a port. */
 static void host_rings(struct end *end, unsigned k)
@@ -329,11 +331,160 @@ static void closing_leaves_nothing(void **state)
 			files = open_descriptors();
 	}
 	assert_int_equal(open_descriptors(), files);
+	assert_int_equal(netns_filters(NEAR), 0);
 	end_open(&wire->far, "packet:" FAR, NULL);
 	fd = host_socket();
 	host_broadcast(fd, 4000, "a", 1);
 	host_expect(&wire->far, 4000, &frame);
 	close(fd);
+}
+
+/* ---- ends without a close ---- */
+
+static int hold_all(void *arg)
+{
+	struct loom_port *port;
+
+	alarm(LIFE_S);
+	if (loom_open(TRIED "*", NULL, &port) != 0 || write(*(int *)arg, "o", 1) != 1)
+		return 1;
+	pause();
+	return 0;
+}
+
+static void open_and_be_killed(void)
+{
+	int ready[2];
+	pid_t program;
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	program = child_start(hold_all, &ready[1]);
+	close(ready[1]); /* a child that fails ends the read */
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(kill(program, SIGKILL), 0);
+	child_wait(program);
+	close(ready[0]);
+}
+
+static void expect_network(struct wire *wire)
+{
+	int fd = host_socket(), from = receiver(4001);
+	struct loom_frame frame;
+	uint32_t got;
+
+	host_broadcast(fd, 4000, "a", 1);
+	host_expect(&wire->far, 4000, &frame);
+	send_datagrams(&wire->far, 4001);
+	for (uint32_t i = 0; i < PACKETS; i++)
+		assert_int_equal(recv(from, &got, sizeof got, 0), sizeof got);
+	close(fd);
+	close(from);
+}
+
+/* Kernels that leave the programs behind, and cannot be asked for an interface. */
+static bool kernel_is_ancient(void)
+{
+	const char *version = getenv("OLD_KERNEL");
+
+	return version && strcmp(version, "5.10") == 0;
+}
+
+static void a_killed_program_leaves_the_host_its_network(void **state)
+{
+	struct wire *wire = *state;
+	unsigned links = interfaces();
+
+	open_and_be_killed();
+	assert_int_equal(interfaces(), links);
+	end_open(&wire->far, "packet:" FAR, NULL);
+	if (kernel_is_ancient()) { /* then it takes the next one that opens */
+		host_open(&wire->near, TRIED "*");
+		end_close(&wire->near);
+	}
+	expect_network(wire);
+}
+
+static void what_killed_programs_left_goes_with_the_next_one(void **state)
+{
+	struct wire *wire = *state;
+
+	for (unsigned i = 0; i < 3; i++)
+		open_and_be_killed();
+	/* The last one's: each has cleaned up after the one before. */
+	assert_int_equal(netns_filters(NEAR), getenv("OLD_KERNEL") ? 2 : 0);
+	host_open(&wire->near, TRIED "*");
+	sends_arrive_in_order(&wire->near);
+	end_close(&wire->near);
+	assert_int_equal(netns_filters(NEAR), 0);
+}
+
+/* ---- forks ---- */
+
+static int close_it(void *arg)
+{
+	loom_close(arg);
+	return 0;
+}
+
+static void a_child_that_closes_leaves_the_rings_to_its_parent(void **state)
+{
+	struct wire *wire = *state;
+
+	host_open(&wire->near, TRIED "*");
+	assert_int_equal(child_wait(child_start(close_it, wire->near.port)), 0);
+	sends_arrive_in_order(&wire->near);
+	end_open(&wire->far, FAR, NULL);
+	end_expect_none(&wire->far);
+}
+
+static int rest(void *arg)
+{
+	(void)arg;
+	alarm(LIFE_S);
+	pause();
+	return 0;
+}
+
+/* The child has all descriptors, too, and closes none. */
+static void a_child_does_not_keep_the_network_that_its_parent_gives_back(void **state)
+{
+	struct wire *wire = *state;
+	pid_t child;
+
+	host_open(&wire->near, TRIED "*");
+	child = child_start(rest, NULL);
+	end_close(&wire->near);
+	end_open(&wire->far, "packet:" FAR, NULL);
+	expect_network(wire);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	child_wait(child);
+}
+
+/* ---- monitors ---- */
+
+static void monitors_see_what_passes_host_rings(void **state)
+{
+	struct wire *wire = *state;
+	struct end watch = {NULL};
+	struct loom_frame frame;
+	uint8_t data[64];
+	int fd;
+
+	host_open(&wire->near, TRIED "*");
+	assert_ok(loom_open(TRIED "^/rt", NULL, &watch.port));
+	assert_ok(loom_rx(watch.port, loom_rx_rings(watch.port), &watch.rx));
+	fd = host_socket();
+	host_broadcast(fd, 4000, "abcd", 4);
+	host_expect(&wire->near, 4000, &frame);
+	host_expect(&watch, 4000, &frame);
+	assert_memory_equal(frame.data + 42, "abcd", 4);
+	assert_int_equal(loom_send(&wire->near.tx, data, datagram(data, 4001, 7)), 1);
+	end_flush(&wire->near);
+	host_expect(&watch, 4001, &frame);
+	assert_memory_equal(frame.data, data, frame.len);
+	close(fd);
+	loom_close(watch.port);
 }
 
 static void nic_rings_alone_need_nothing_of_it(void **state)
@@ -362,6 +513,11 @@ int main(void)
 	    HOST_TEST(bad_frames_are_dropped_and_counted),
 	    HOST_TEST(closing_leaves_nothing),
 	    HOST_TEST(nic_rings_alone_need_nothing_of_it),
+	    HOST_TEST(a_killed_program_leaves_the_host_its_network),
+	    HOST_TEST(what_killed_programs_left_goes_with_the_next_one),
+	    HOST_TEST(a_child_that_closes_leaves_the_rings_to_its_parent),
+	    HOST_TEST(a_child_does_not_keep_the_network_that_its_parent_gives_back),
+	    HOST_TEST(monitors_see_what_passes_host_rings),
 	};
 
 	if (geteuid() != 0) {

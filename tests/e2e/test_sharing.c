@@ -162,6 +162,90 @@ static void what_an_interface_receives_reaches_another_process_without_a_copy(vo
 	}
 }
 
+/* ---- pipes of an interface that is named with its kind ---- */
+
+static const char *kind_name(const char *rest)
+{
+	static char name[64];
+
+	snprintf(name, sizeof name, "%s:%s", wire_kind, rest);
+	return name;
+}
+
+/* Its ends meet by the interface's name, with the kind or without. */
+static void a_pipe_of_a_named_kind_is_in_the_memory_of_that_port(void **state)
+{
+	struct wire *wire = *state;
+	struct end master, slave;
+
+	end_open(&wire->near, NEAR, NULL);
+	end_open(&wire->far, FAR, NULL);
+	end_open(&master, kind_name(NEAR "{4"), NULL);
+	end_open(&slave, NEAR "}4", NULL);
+	expect_together(&wire->near, &master);
+	expect_together(&wire->near, &slave);
+	for (uint32_t i = 0; i < PACKETS; i++) {
+		send_packet(&wire->far, i);
+		swap_on(&wire->near, &master, wait_for_packet(&wire->near, i));
+		wait_for_packet(&slave, i);
+		loom_release(&slave.rx, 1);
+		assert_ok(loom_rx_sync(&slave.rx));
+	}
+	loom_close(master.port);
+	loom_close(slave.port);
+}
+
+static void a_pipe_of_a_named_kind_may_be_there_first(void **state)
+{
+	struct wire *wire = *state;
+	struct end master;
+
+	end_open(&master, kind_name(NEAR "{5"), NULL);
+	end_open(&wire->near, NEAR, NULL);
+	expect_together(&wire->near, &master);
+	loom_close(master.port);
+}
+
+/* Memory that the kernel pins is made with the interface's port. */
+static void a_pipe_of_xdp_cannot_be_there_first(void **state)
+{
+	struct wire *wire = *state;
+	struct loom_port *port;
+
+	assert_refused(loom_open(kind_name(NEAR "{6"), NULL, &port), -ENXIO, "open that first");
+	end_open(&wire->near, NEAR, NULL);
+	assert_ok(loom_open(kind_name(NEAR "{6"), NULL, &port));
+	loom_close(port);
+}
+
+static unsigned heard;
+
+static void hear(const char *hint)
+{
+	heard += strstr(hint, NEAR "{7") != NULL;
+}
+
+/* By the plain name it can, in other memory, and that is said. */
+static void a_pipe_that_was_there_before_its_interface_says_that_it_is_apart(void **state)
+{
+	struct loom_port *pipe, *port;
+	struct loom_info here, there;
+
+	(void)state;
+	assert_ok(loom_open(NEAR "{7", NULL, &pipe));
+	loom_hint_set(hear);
+	assert_ok(loom_open(NEAR, LOOM_CONFIG(.xdp_mode = wire_xdp_mode), &port));
+	loom_hint_set(NULL);
+	assert_ok(loom_port_info(pipe, &here));
+	assert_ok(loom_port_info(port, &there));
+	assert_string_equal(there.kind, "xdp");
+	assert_int_not_equal(here.region, there.region);
+	assert_non_null(strstr(here.mode, "memory that interfaces share"));
+	assert_int_equal(heard, 1);
+	loom_close(port);
+	loom_close(pipe);
+}
+
 static void interfaces_leave_no_region_behind(void **state)
 {
 	struct wire *wire = *state;
@@ -179,10 +263,15 @@ int main(int argc, char **argv)
 	/* AF_XDP's memory is its process's own. */
 	static const struct CMUnitTest forwarding[] = {
 	    WIRE_TEST(interfaces_forward_without_moving_a_byte),
+	    WIRE_TEST(a_pipe_of_a_named_kind_is_in_the_memory_of_that_port),
+	    WIRE_TEST(a_pipe_of_xdp_cannot_be_there_first),
+	    WIRE_TEST(a_pipe_that_was_there_before_its_interface_says_that_it_is_apart),
 	};
 	static const struct CMUnitTest sharing[] = {
 	    WIRE_TEST(interfaces_forward_without_moving_a_byte),
 	    WIRE_TEST(what_an_interface_receives_reaches_another_process_without_a_copy),
+	    WIRE_TEST(a_pipe_of_a_named_kind_is_in_the_memory_of_that_port),
+	    WIRE_TEST(a_pipe_of_a_named_kind_may_be_there_first),
 	    WIRE_TEST(interfaces_leave_no_region_behind),
 	};
 

@@ -40,6 +40,21 @@ static void the_interface_is_there_and_up_while_the_port_is_open(void **state)
 	assert_int_equal(if_nametoindex("t0"), 0);
 }
 
+static void a_pipe_of_the_device_is_in_its_memory(void **state)
+{
+	struct wire *wire = *state;
+	struct loom_info device, pipe;
+	struct end master;
+
+	end_open(&wire->near, TAP, NULL);
+	end_open(&master, TAP "{1", NULL);
+	assert_ok(loom_port_info(wire->near.port, &device));
+	assert_ok(loom_port_info(master.port, &pipe));
+	assert_string_equal(pipe.kind, "pipe");
+	assert_int_equal(pipe.region, device.region);
+	loom_close(master.port);
+}
+
 static void a_persistent_device_stays(void **state)
 {
 	struct wire *wire = *state;
@@ -171,6 +186,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    WIRE_TEST(the_interface_is_there_and_up_while_the_port_is_open),
+	    WIRE_TEST(a_pipe_of_the_device_is_in_its_memory),
 	    WIRE_TEST(a_persistent_device_stays),
 	    WIRE_TEST(what_cannot_be_opened_is_refused_with_a_reason),
 	    WIRE_TEST(without_privileges_the_message_says_what_is_missing),

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* pktloom: looking at ports, and simple traffic, from the command line. */
+#include <pktloom/hint.h>
+
 #include "command.h"
 
 static int command_help(int argc, char **argv);
@@ -62,5 +64,6 @@ int main(int argc, char **argv)
 	}
 	snprintf(program, sizeof program, "pktloom %s", command->name);
 	argv[1] = program;
+	loom_hint_set(loom_hint_print);
 	return command->run(argc - 1, argv + 1);
 }

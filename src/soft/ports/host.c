@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../base/error.h"
+#include "../../base/hint.h"
 #include "host_internal.h"
 
 int host_rings_choose(struct port_request *request)
@@ -128,6 +129,11 @@ static bool nic_is_used(const struct host *host, bool tx)
 	       host_presence_ask(directory, host->interface, tx);
 }
 
+static void hook_remove(const struct host *host, struct host_hook *hook)
+{
+	host_link_remove(hook, host->port->held_elsewhere);
+}
+
 static int divert_settle(struct host *host)
 {
 	bool wanted = host->out.users > 0 && nic_is_used(host, true);
@@ -136,7 +142,7 @@ static int divert_settle(struct host *host)
 		return 0;
 	if (wanted)
 		return host_link_divert(&host->divert, host->interface, host->out.interface);
-	host_link_remove(&host->divert);
+	hook_remove(host, &host->divert);
 	return 0;
 }
 
@@ -148,20 +154,24 @@ static int inject_settle(struct host *host)
 		return 0;
 	if (wanted)
 		return host_link_inject(&host->inject, host->in.interface, host->interface);
-	host_link_remove(&host->inject);
+	hook_remove(host, &host->inject);
 	return 0;
 }
 
+/* It must not outlast the device that it is for, of which there may be two. */
 static int admit_settle(struct host *host)
 {
 	bool drop = is_used(host) && nic_is_used(host, false);
 	bool wanted = drop || host->in.users > 0;
+	int tap = host->in.users > 0 ? host->in.interface : host->out.interface;
 
-	if (wanted == host_hook_attached(&host->admit) && drop == host->dropping)
+	if (wanted == host_hook_attached(&host->admit) &&
+	    (!wanted || (drop == host->dropping && tap == host->admitting)))
 		return 0;
-	host_link_remove(&host->admit);
+	hook_remove(host, &host->admit);
 	host->dropping = drop;
-	return wanted ? host_link_admit(&host->admit, host->interface, drop) : 0;
+	host->admitting = tap;
+	return wanted ? host_link_admit(&host->admit, host->interface, drop, tap) : 0;
 }
 
 static int settle(struct host *host)
@@ -225,6 +235,17 @@ static void use_end(struct host *host, struct ring *r)
 	queue_close(tap_of(host, r), r->state);
 }
 
+/* What netmap's users know, and others would have to find out. */
+static void hint_nothing_comes(const struct host *host)
+{
+	const char *name = host->port->name;
+
+	hint_offer(
+	    "host RX rings of \"%s\" get nothing of what the host sends as long as no TX ring "
+	    "of the interface is in use: open \"%s*\" instead, or \"%s\" as well",
+	    name, name, name);
+}
+
 static int use_begin(struct host *host, struct ring *r)
 {
 	int err = 0;
@@ -236,10 +257,13 @@ static int use_begin(struct host *host, struct ring *r)
 	if (err)
 		return err;
 	err = settle(host);
-	if (!err)
-		return 0;
-	use_end(host, r);
-	return hook_refused(host, err);
+	if (err) {
+		use_end(host, r);
+		return hook_refused(host, err);
+	}
+	if (host_owns(r) && !r->tx && !nic_is_used(host, true))
+		hint_nothing_comes(host);
+	return 0;
 }
 
 int host_begin(struct host *host, struct ring *r)

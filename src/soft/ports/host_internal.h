@@ -37,7 +37,8 @@ struct host {
 	struct host_hook divert;   /* interface -> out */
 	struct host_hook inject;   /* in -> interface */
 	struct host_hook admit;    /* at the interface's way in … */
-	bool dropping;             /* … dropping what bears no mark */
+	bool dropping;             /* … dropping what bears no mark … */
+	int admitting;             /* … while that device is there */
 	struct host_queue *queues; /* TX rings', then RX rings' */
 };
 

@@ -8,20 +8,40 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "host.h"
+#include "host_filter.h"
 
 /* Newer than the headers of some systems: Linux 6.6. */
-#define TCX_INGRESS ((enum bpf_attach_type)46)
-#define TCX_EGRESS  ((enum bpf_attach_type)47)
-#define MPROG_FIRST (1u << 3) /* BPF_F_BEFORE without a program that is meant: all others */
+#define TCX_INGRESS    ((enum bpf_attach_type)46)
+#define TCX_EGRESS     ((enum bpf_attach_type)47)
+#define MPROG_FIRST    (1u << 3) /* BPF_F_BEFORE without a program that is meant: all others */
+/* Linux 5.12. */
+#define FUNC_check_mtu 163
+
+#define CODE_MAX 8u /* instructions of a program */
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 #define MOVE(reg, value)                                                                           \
 	{                                                                                          \
 		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (value)              \
+	}
+#define COPY(reg, from)                                                                            \
+	{                                                                                          \
+		.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = (reg), .src_reg = (from)           \
+	}
+#define ADD(reg, value)                                                                            \
+	{                                                                                          \
+		.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = (reg), .imm = (value)              \
+	}
+/* Eight bytes, to the top of the stack. */
+#define PUSH(reg)                                                                                  \
+	{                                                                                          \
+		.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .src_reg = (reg),       \
+		.off = -8                                                                          \
 	}
 #define LOAD(reg, field)                                                                           \
 	{                                                                                          \
@@ -38,6 +58,10 @@
 	{                                                                                          \
 		.code = BPF_JMP32 | BPF_JEQ | BPF_K, .dst_reg = (reg), .off = (n), .imm = (value)  \
 	}
+#define SKIP_UNLESS_EQUAL(reg, value, n)                                                           \
+	{                                                                                          \
+		.code = BPF_JMP32 | BPF_JNE | BPF_K, .dst_reg = (reg), .off = (n), .imm = (value)  \
+	}
 #define CALL(function)                                                                             \
 	{                                                                                          \
 		.code = BPF_JMP | BPF_CALL, .imm = (function)                                      \
@@ -47,6 +71,17 @@
 		.code = BPF_JMP | BPF_EXIT                                                         \
 	}
 
+/* A program, ready to be loaded. */
+struct program {
+	const char *name;
+	const struct bpf_insn *code;
+	size_t size;
+	int tap; /* while there is no such interface any more, it lets everything pass */
+};
+
+#define PROGRAM(name, code, tap)                                                                   \
+	(&(const struct program){HOST_PROGRAM_PREFIX name, code, COUNT(code), tap})
+
 static int load(const char *name, const struct bpf_insn *code, size_t n)
 {
 	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, name, "Dual BSD/GPL", code, n, NULL);
@@ -54,72 +89,93 @@ static int load(const char *name, const struct bpf_insn *code, size_t n)
 	return fd < 0 ? -errno : fd;
 }
 
+/* To ask for an interface's MTU is a way to ask whether there is one. Before Linux 5.12 there is none: -EINVAL. */
+static int load_guarded(const struct program *program)
+{
+	const struct bpf_insn guard[] = {
+	    COPY(BPF_REG_6, BPF_REG_1),
+	    MOVE(BPF_REG_2, 0),
+	    PUSH(BPF_REG_2),
+	    MOVE(BPF_REG_2, program->tap),
+	    COPY(BPF_REG_3, BPF_REG_10),
+	    ADD(BPF_REG_3, -8),
+	    MOVE(BPF_REG_4, 0),
+	    MOVE(BPF_REG_5, 0),
+	    CALL(FUNC_check_mtu),
+	    SKIP_UNLESS_EQUAL(BPF_REG_0, -ENODEV, 2),
+	    MOVE(BPF_REG_0, TC_ACT_UNSPEC),
+	    RETURN,
+	    COPY(BPF_REG_1, BPF_REG_6),
+	};
+	struct bpf_insn all[COUNT(guard) + CODE_MAX];
+
+	memcpy(all, guard, sizeof guard);
+	memcpy(all + COUNT(guard), program->code, program->size * sizeof *all);
+	return load(program->name, all, COUNT(guard) + program->size);
+}
+
 /* ---- attaching ---- */
 
-static int tcx_attach(struct host_hook *hook, int program, int interface, bool way_in)
+static int tcx_attach(
+    struct host_hook *hook, const struct program *program, int interface, bool way_in)
 {
 	const struct bpf_link_create_opts options = {.sz = sizeof options, .flags = MPROG_FIRST};
+	int fd = load(program->name, program->code, program->size);
 
-	hook->link =
-	    bpf_link_create(program, interface, way_in ? TCX_INGRESS : TCX_EGRESS, &options);
-	return hook->link < 0 ? -errno : 0;
+	if (fd < 0)
+		return fd;
+	hook->link = bpf_link_create(fd, interface, way_in ? TCX_INGRESS : TCX_EGRESS, &options);
+	if (hook->link < 0)
+		hook->link = -errno;
+	close(fd);
+	return hook->link < 0 ? hook->link : 0;
 }
 
-static struct bpf_tc_hook clsact(int interface, bool way_in)
+static int clsact_attach(
+    struct host_hook *hook, const struct program *program, int interface, bool way_in)
 {
-	return (struct bpf_tc_hook){.sz = sizeof(struct bpf_tc_hook),
-	    .ifindex = interface,
-	    .attach_point = way_in ? BPF_TC_INGRESS : BPF_TC_EGRESS};
-}
+	int fd = load_guarded(program), err;
 
-/* The discipline itself stays: others may have filters there by the time that ours go. */
-static int clsact_attach(struct host_hook *hook, int program, int interface, bool way_in)
-{
-	struct bpf_tc_hook at = clsact(interface, way_in);
-	struct bpf_tc_opts options = {.sz = sizeof options, .prog_fd = program, .priority = 1};
-	int err = bpf_tc_hook_create(&at);
-
-	if (!err || err == -EEXIST)
-		err = bpf_tc_attach(&at, &options);
+	if (fd == -EINVAL)
+		fd = load(program->name, program->code, program->size);
+	if (fd < 0)
+		return fd;
+	err = host_filter_attach(interface, way_in, program->tap, fd);
+	close(fd);
 	if (err)
 		return err;
 	hook->interface = interface;
 	hook->way_in = way_in;
-	hook->handle = options.handle;
-	hook->priority = options.priority;
+	hook->tap = program->tap;
 	return 0;
 }
 
-/* Takes the program over. A kernel that does not know tcx says that the arguments are invalid. */
-static int attach(struct host_hook *hook, int program, int interface, bool way_in)
+/* A kernel that does not know tcx says that the arguments are invalid. */
+static int attach(struct host_hook *hook, const struct program *program, int interface, bool way_in)
 {
 	libbpf_print_fn_t print;
 	int err;
 
-	if (program < 0)
-		return program;
 	*hook = HOST_HOOK_NONE;
 	err = tcx_attach(hook, program, interface, way_in);
 	if (err == -EINVAL || err == -EOPNOTSUPP) {
+		*hook = HOST_HOOK_NONE;
 		print = libbpf_set_print(NULL); /* that there is a clsact is no news */
 		err = clsact_attach(hook, program, interface, way_in);
 		libbpf_set_print(print);
 	}
-	close(program);
 	return err;
 }
 
-void host_link_remove(struct host_hook *hook)
+/* A child has the link's descriptor, too: closing ours would not end it. */
+void host_link_remove(struct host_hook *hook, bool held_elsewhere)
 {
+	if (hook->link >= 0 && !held_elsewhere)
+		bpf_link_detach(hook->link);
 	if (hook->link >= 0)
 		close(hook->link);
-	if (hook->interface > 0) {
-		struct bpf_tc_hook at = clsact(hook->interface, hook->way_in);
-		struct bpf_tc_opts options = {
-		    .sz = sizeof options, .handle = hook->handle, .priority = hook->priority};
-
-		bpf_tc_detach(&at, &options);
-	}
+	if (hook->interface > 0 && !held_elsewhere)
+		host_filter_detach(hook->interface, hook->way_in, hook->tap);
 	*hook = HOST_HOOK_NONE;
 }
 
@@ -134,7 +190,7 @@ int host_link_divert(struct host_hook *hook, int interface, int tap)
 	    RETURN,
 	};
 
-	return attach(hook, load("pktloom_divert", code, COUNT(code)), interface, false);
+	return attach(hook, PROGRAM("divert", code, tap), interface, false);
 }
 
 int host_link_inject(struct host_hook *hook, int tap, int interface)
@@ -148,11 +204,11 @@ int host_link_inject(struct host_hook *hook, int tap, int interface)
 	    RETURN,
 	};
 
-	return attach(hook, load("pktloom_inject", code, COUNT(code)), tap, true);
+	return attach(hook, PROGRAM("inject", code, tap), tap, true);
 }
 
 /* The mark is only ours between the two interfaces: the host's rules must not meet it. */
-int host_link_admit(struct host_hook *hook, int interface, bool drop)
+int host_link_admit(struct host_hook *hook, int interface, bool drop, int tap)
 {
 	const struct bpf_insn code[] = {
 	    LOAD(BPF_REG_2, mark),
@@ -165,5 +221,5 @@ int host_link_admit(struct host_hook *hook, int interface, bool drop)
 	    RETURN,
 	};
 
-	return attach(hook, load("pktloom_admit", code, COUNT(code)), interface, true);
+	return attach(hook, PROGRAM("admit", code, tap), interface, true);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The BPF programs of host rings, and where they are attached: by tcx links (Linux 6.6), which go
- * with the process that holds them, or as filters of a clsact queueing discipline on older kernels.
- * Those stay when a process is killed; the discipline, empty, in any case.
+ * with the process that holds them, or as filters (host_filter.h) on older kernels. Those stay when a process
+ * is killed, and let everything pass then, from Linux 5.12 on.
  *
  * Functions return 0 or a negative errno and set no message.
  */
@@ -10,14 +10,13 @@
 #define SOFT_PORTS_HOST_LINK_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 /** One attached program. */
 struct host_hook {
 	int link;      /* tcx: its descriptor; -1 */
-	int interface; /* clsact: where; 0: not attached */
+	int interface; /* a filter: where; 0: not attached */
 	bool way_in;
-	uint32_t handle, priority;
+	int tap; /* a filter's: the device that it is for */
 };
 
 #define HOST_HOOK_NONE ((struct host_hook){.link = -1})
@@ -33,10 +32,18 @@ int host_link_divert(struct host_hook *hook, int interface, int tap);
 /** What comes in by `tap` comes in by `interface`, marked. */
 int host_link_inject(struct host_hook *hook, int tap, int interface);
 
-/** What comes in by `interface` marked passes, without the mark; the rest passes, too, or is dropped. */
-int host_link_admit(struct host_hook *hook, int interface, bool drop);
+/**
+ * What comes in by `interface` marked passes, without the mark; the rest passes, too, or is dropped.
+ *
+ * @param tap  a device that is there as long as the program is to be
+ */
+int host_link_admit(struct host_hook *hook, int interface, bool drop, int tap);
 
-/** Undo; harmless on HOST_HOOK_NONE. */
-void host_link_remove(struct host_hook *hook);
+/**
+ * Undo; harmless on HOST_HOOK_NONE.
+ *
+ * @param held_elsewhere  other processes go on with it: only let go. Else it ends, though a child may have a copy
+ */
+void host_link_remove(struct host_hook *hook, bool held_elsewhere);
 
 #endif

@@ -307,6 +307,7 @@ const struct port_kind port_kind_packet = {
     .name = "packet",
     .example = "packet:eth0",
     .help = "an interface through AF_PACKET; the host sees its traffic, too, without host rings",
+    .is_parent = true,
     .open = packet_open,
     .close = packet_close,
     .show = packet_show,

@@ -181,8 +181,9 @@ static int pipe_open(struct port *port, const struct port_request *request)
 	if (err)
 		return err;
 	port->zero_copy = true;
-	snprintf(
-	    port->mode, sizeof port->mode, "%s", pipe->memory.share.end == 0 ? "master" : "slave");
+	snprintf(port->mode, sizeof port->mode, "%s%s",
+	    pipe->memory.share.end == 0 ? "master" : "slave",
+	    port->region->id == REGION_GLOBAL ? ", in the memory that interfaces share" : "");
 	return 0;
 }
 

@@ -117,6 +117,18 @@ static int region_reuse(struct region *region, struct region **out)
 	return 0;
 }
 
+/* The memory of all interfaces; but a kind with its own is to have made it first. */
+static int region_of_interfaces(const struct pipe_memory *memory,
+    const struct port_request *request, const char *parent, struct region **out)
+{
+	if (request->parent && request->parent->own_memory)
+		return error_set(-ENXIO,
+		    "\"%s\": its memory comes with \"%s\", which is not open here; open that first",
+		    request->name, parent);
+	return region_open(
+	    &memory->share, request->directory, REGION_GLOBAL_NAME, &region_global_shape, out);
+}
+
 /* A new pipe's: what was asked for, the parent's, or a new one by the parent's name. */
 static int region_choose(
     const struct pipe_memory *memory, const struct port_request *request, struct region **out)
@@ -135,9 +147,8 @@ static int region_choose(
 	err = region_join(&memory->share, request->directory, parent, out);
 	if (err != -ENOENT)
 		return err;
-	if (if_nametoindex(parent) != 0)
-		return region_open(&memory->share, request->directory, REGION_GLOBAL_NAME,
-		    &region_global_shape, out);
+	if (request->parent || if_nametoindex(parent) != 0)
+		return region_of_interfaces(memory, request, parent, out);
 	port_region_shape(request, &shape);
 	return region_open(&memory->share, request->directory, parent, &shape, out);
 }

@@ -292,6 +292,7 @@ const struct port_kind port_kind_tap = {
     .name = "tap",
     .example = "tap:t0",
     .help = "an interface of the host that this makes: the host sends to it, and receives from it",
+    .is_parent = true,
     .open = tap_open,
     .close = tap_close,
     .pack = tap_pack,
