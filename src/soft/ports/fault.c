@@ -192,11 +192,12 @@ static void tx_flush(const struct ring *rx)
 static bool inner_release(const struct lane *lane)
 {
 	const struct ring *r = lane->outer;
-	bool all = lane->settings->delay_ns || r->hwcur == r->hwtail;
-	uint32_t head = all ? lane->state->taken : lane->state->released[ring_prev(r, r->hwcur)];
+	uint32_t *head = &lane->state->released[ring_prev(r, r->hwcur)];
 
-	inner_advance(lane->inner, head);
-	return head != lane->inner->rhead;
+	if (lane->settings->delay_ns || r->hwcur == r->hwtail)
+		*head = lane->state->taken;
+	inner_advance(lane->inner, *head);
+	return *head != lane->inner->rhead;
 }
 
 static void rx_move(struct lane *lane)
