@@ -45,6 +45,8 @@ static const struct row rows[] = {
 #ifdef WITH_NETNS
     {"packet", "packet, over a cable", "packet:n%u", "packet:f%u", PLACE_HERE, VIA_CABLE},
     {"packet", "packet, two threads", "packet:n%u", "packet:f%u", PLACE_THREAD, VIA_CABLE},
+    {"packet", "packet, behind fault ports", "fault:loss=0@packet:n%u", "fault:loss=0@packet:f%u",
+	PLACE_THREAD, VIA_CABLE},
 #ifdef WITH_XDP
     {"xdp", "xdp, over a cable", "xdp:n%u", "xdp:f%u", PLACE_HERE, VIA_CABLE},
     {"xdp", "xdp, two threads", "xdp:n%u", "xdp:f%u", PLACE_THREAD, VIA_CABLE},

@@ -321,6 +321,73 @@ static void no_buffer_is_lost_to_a_lane(void **state)
 	loom_close(parent);
 }
 
+/* ---- before a switch port ---- */
+
+static void address_fill(uint8_t frame[LEN], uint8_t to, uint8_t from)
+{
+	static const uint8_t type[] = {0x88, 0xb5};
+
+	memset(frame, 0, LEN);
+	frame[0] = frame[6] = 2;
+	frame[5] = to;
+	frame[11] = from;
+	memcpy(frame + 12, type, sizeof type);
+}
+
+static uint32_t station_takes(struct loom_port *port)
+{
+	struct loom_rxring rx;
+	uint32_t n;
+
+	assert_ok(loom_rx(port, 0, &rx));
+	assert_ok(loom_rx_sync(&rx));
+	n = loom_rx_space(&rx);
+	loom_release(&rx, n);
+	assert_ok(loom_rx_sync(&rx));
+	return n;
+}
+
+static void station_sends(struct loom_port *port, uint8_t to, uint8_t from, uint16_t flags)
+{
+	struct loom_frame frame = {.cap = 0};
+	struct loom_txring tx;
+
+	assert_ok(loom_tx(port, 0, &tx));
+	assert_int_equal(loom_reserve(&tx, &frame, 1), 1);
+	address_fill(frame.data, to, from);
+	frame.len = LEN;
+	frame.flags = flags;
+	assert_ok(loom_commit(&tx, &frame, 1));
+	assert_ok(loom_tx_sync(&tx));
+}
+
+/* Flags of slots that mean something to the switch get there, and copies are the fault port's own. */
+static void a_switch_learns_from_what_comes_through(void **state)
+{
+	struct loom_port *a, *b, *c;
+
+	(void)state;
+	scratch_directory();
+	assert_ok(loom_open("fault:dup=100@vale7:a", NULL, &a));
+	assert_ok(loom_open("vale7:b", NULL, &b));
+	assert_ok(loom_open("fault:loss=100@vale7:c", NULL, &c));
+	station_sends(a, 2, 1, NS_NO_LEARN);
+	assert_int_equal(station_takes(b), 2);
+	assert_int_equal(station_takes(c), 0);
+	station_sends(b, 1, 2, 0); /* to an address that was not to be learnt */
+	assert_int_equal(station_takes(a), 2);
+	station_sends(a, 2, 1, 0);
+	assert_int_equal(station_takes(b), 2);
+	loom_close(c);
+	assert_ok(loom_open("vale7:c", NULL, &c));
+	station_sends(b, 1, 2, 0); /* which is learnt by now */
+	assert_int_equal(station_takes(a), 2);
+	assert_int_equal(station_takes(c), 0);
+	loom_close(a);
+	loom_close(b);
+	loom_close(c);
+}
+
 /* ---- time ---- */
 
 static void a_delayed_packet_is_held_and_then_wakes_its_receiver(void **state)
@@ -512,6 +579,7 @@ int main(void)
 	    cmocka_unit_test(what_waited_in_the_lane_was_not_copied),
 	    cmocka_unit_test(where_the_memory_has_no_room_packets_are_copied),
 	    cmocka_unit_test(no_buffer_is_lost_to_a_lane),
+	    cmocka_unit_test(a_switch_learns_from_what_comes_through),
 	    cmocka_unit_test(a_delayed_packet_is_held_and_then_wakes_its_receiver),
 	    cmocka_unit_test(what_is_held_is_sent_by_a_later_wait_of_its_sender),
 	    cmocka_unit_test(a_program_that_waits_by_descriptor_and_syncs_rx_alone_goes_on),
