@@ -239,6 +239,14 @@ static int adopt(int fd, int *own)
 	return 0;
 }
 
+static int kicks_add(const struct loop *loop, int fd)
+{
+	int err = os_pollset_add_edge(loop->kicks, fd);
+
+	return err ? error_set(err, "sync loop: cannot wait for an eventfd: %s", strerror(-err))
+		   : 0;
+}
+
 static int adopt_all(struct loop *loop, const struct nmreq_opt_sync_kloop_eventfds *option)
 {
 	int err = 0;
@@ -250,7 +258,7 @@ static int adopt_all(struct loop *loop, const struct nmreq_opt_sync_kloop_eventf
 		if (!err && loop->kicks >= 0)
 			err = adopt(option->eventfds[i].ioeventfd, &e->io);
 		if (!err && loop->kicks >= 0)
-			err = os_pollset_add_edge(loop->kicks, e->io);
+			err = kicks_add(loop, e->io);
 	}
 	return err;
 }

@@ -70,13 +70,30 @@ static void ring_set(struct ring *r, const struct offsets *offsets)
 
 static int ring_bind(struct ring *r, bool in_use, struct offsets *offsets)
 {
+	int err;
+
 	offsets->in_use = in_use;
 	offsets->first = r->offset_mask == 0;
 	if (offsets->first)
 		ring_set(r, offsets);
 	offsets->mask = r->offset_mask;
 	offsets->max = r->offset_max;
-	return r->port->kind->offsets_start(r, offsets);
+	err = r->port->kind->offsets_start(r, offsets);
+	if (err && offsets->first) {
+		r->offset_mask = 0;
+		*(uint64_t *)(uintptr_t)&r->common.ring->offset_mask = 0;
+	}
+	return err;
+}
+
+int offsets_pass(struct ring *r, const struct offsets *offsets)
+{
+	struct offsets same = *offsets;
+
+	if (!r->port->kind->offsets_start)
+		return error_set(
+		    -EOPNOTSUPP, "packets of \"%s\" cannot have offsets", r->port->name);
+	return ring_bind(r, offsets->in_use, &same);
 }
 
 static int visit_rings(const struct port *port, const struct soft_range *tx,

@@ -43,6 +43,9 @@ int offsets_bind(const struct port *port, const struct soft_range *tx, const str
 /** The usual case. */
 int offsets_start(struct ring *r, const struct offsets *offsets);
 
+/** A ring that stands behind another one has its offsets, too. -EOPNOTSUPP and a message: it cannot. */
+int offsets_pass(struct ring *r, const struct offsets *offsets);
+
 /** The same for kinds whose RX slots are the sender's own: those are left alone. */
 int offsets_start_tx(struct ring *r, const struct offsets *offsets);
 

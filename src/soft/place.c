@@ -30,7 +30,7 @@ void place_in_child(void)
 	self_learn();
 }
 
-static struct robust_lock_user *user_get(void)
+struct robust_lock_user *place_user(void)
 {
 	if (self.id == 0)
 		self_learn();
@@ -120,7 +120,7 @@ static int shared_entry(struct loom_sync *sync)
 {
 	struct ring *r = (struct ring *)(void *)sync;
 	struct ring_place *place = place_of(r);
-	struct robust_lock_user *user = user_get();
+	struct robust_lock_user *user = place_user();
 	int err = lock(place, user);
 
 	if (err)

@@ -31,6 +31,9 @@ _Static_assert(
 /** Where the ring's kind may keep what all users of the ring share; zero at first. */
 void *place_own(const struct ring *r);
 
+/** The calling thread, as an owner of locks in a ring's memory. */
+struct robust_lock_user *place_user(void);
+
 /** Nobody uses the ring yet. */
 void place_init(struct ring *r);
 

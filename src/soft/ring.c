@@ -114,19 +114,19 @@ int ring_sync_unusual(struct ring *r, int (*move)(struct ring *))
 }
 
 /* Where in its buffer a slot says that its packet starts. Anybody may have written it. */
-static uint64_t slot_offset(const struct ring *r, uint32_t index)
+static uint64_t slot_offset(const struct ring *r, const struct netmap_slot *slot)
 {
 	uint64_t mask = ring_offset_mask(r);
 
-	return mask ? __atomic_load_n(&r->common.ring->slot[index].ptr, __ATOMIC_RELAXED) & mask
-		    : 0;
+	return mask ? __atomic_load_n(&slot->ptr, __ATOMIC_RELAXED) & mask : 0;
 }
 
 uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t *flags)
 {
 	const struct region *region = r->port->region;
-	uint64_t word = loom_slot_word(&r->common.ring->slot[index]);
-	uint64_t offset = slot_offset(r, index);
+	const struct netmap_slot *slot = &r->common.ring->slot[index];
+	uint64_t word = loom_slot_word(slot);
+	uint64_t offset = slot_offset(r, slot);
 	uint32_t buffer = (uint32_t)word;
 
 	*len = (uint16_t)(word >> 32);
@@ -144,9 +144,14 @@ uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t 
 
 uint8_t *ring_slot_space(const struct ring *r, uint32_t index, uint32_t *room)
 {
+	return ring_space_of(r, &r->common.ring->slot[index], room);
+}
+
+uint8_t *ring_space_of(const struct ring *r, const struct netmap_slot *slot, uint32_t *room)
+{
 	const struct region *region = r->port->region;
-	uint32_t buffer = __atomic_load_n(&r->common.ring->slot[index].buf_idx, __ATOMIC_RELAXED);
-	uint64_t offset = slot_offset(r, index);
+	uint32_t buffer = __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED);
+	uint64_t offset = slot_offset(r, slot);
 
 	if (buffer < REGION_FIRST_BUFFER || buffer >= region->num_bufs ||
 	    offset >= region->buf_room)

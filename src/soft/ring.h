@@ -94,6 +94,9 @@ uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t 
  */
 uint8_t *ring_slot_space(const struct ring *r, uint32_t index, uint32_t *room);
 
+/** The same for a slot that stands elsewhere, in the ring's memory and with its offsets. */
+uint8_t *ring_space_of(const struct ring *r, const struct netmap_slot *slot, uint32_t *room);
+
 /**
  * The ring's offset_mask as it is now: a descriptor that binds the ring beside its user may set it at
  * any time, after the fields that go with it.

@@ -25,6 +25,15 @@ static const struct row rows[] = {
     {"pipe", "pipe, slave to master", "t%u}p", "t%u{p", PLACE_HERE, VIA_MEMORY},
     {"pipe", "pipe, two threads", "pipe{t%u}", "pipe{t%u}", PLACE_THREAD, VIA_MEMORY},
     {"pipe", "pipe, two processes", "pipe{t%u}", "pipe{t%u}", PLACE_PROCESS, VIA_MEMORY},
+    {"fault", "fault, before a pipe's sender", "fault:loss=0@t%u{p", "t%u}p", PLACE_HERE,
+	VIA_MEMORY},
+    {"fault", "fault, before a pipe's receiver", "t%u{p", "fault:loss=0@t%u}p", PLACE_HERE,
+	VIA_MEMORY},
+    {"fault", "fault, two threads", "fault:loss=0@pipe{t%u}", "fault:loss=0@pipe{t%u}",
+	PLACE_THREAD, VIA_MEMORY},
+    {"fault", "fault, two processes", "fault:loss=0@pipe{t%u}", "fault:loss=0@pipe{t%u}",
+	PLACE_PROCESS, VIA_MEMORY},
+    {"fault", "fault, before a loop", "fault:loss=0@loop:t%u", NULL, PLACE_HERE, VIA_MEMORY},
     {"pipe", "kernel's device, master to slave", "kernel:t%u{k", "kernel:t%u}k", PLACE_HERE,
 	VIA_KERNEL},
     {"pipe", "kernel's device, slave to master", "kernel:t%u}k", "kernel:t%u{k", PLACE_HERE,
@@ -36,6 +45,8 @@ static const struct row rows[] = {
 #ifdef WITH_NETNS
     {"packet", "packet, over a cable", "packet:n%u", "packet:f%u", PLACE_HERE, VIA_CABLE},
     {"packet", "packet, two threads", "packet:n%u", "packet:f%u", PLACE_THREAD, VIA_CABLE},
+    {"packet", "packet, behind fault ports", "fault:loss=0@packet:n%u", "fault:loss=0@packet:f%u",
+	PLACE_THREAD, VIA_CABLE},
 #ifdef WITH_XDP
     {"xdp", "xdp, over a cable", "xdp:n%u", "xdp:f%u", PLACE_HERE, VIA_CABLE},
     {"xdp", "xdp, two threads", "xdp:n%u", "xdp:f%u", PLACE_THREAD, VIA_CABLE},
@@ -56,7 +67,6 @@ static const struct {
 	const char *kind, *tested_in;
 } elsewhere[] = {
     {"null", "test_null.c"},
-    {"fault", "test_fault.c"},
     {"packet", "tests/e2e"},
     {"xdp", "tests/e2e"},
     {"pcap", "tests/e2e"},
@@ -482,6 +492,7 @@ static unsigned has(const struct row *row)
 	       (row->place != PLACE_THREAD ? NEEDS_ONE_THREAD : 0) |
 	       (row->place != PLACE_HERE ? NEEDS_CONCURRENCY : 0) |
 	       (row_is_networked(row) ? 0 : NEEDS_MEMORY) |
+	       (strcmp(row->kind, "fault") == 0 ? 0 : NEEDS_SLOTS) |
 	       (row->via == VIA_KERNEL ? 0 : NEEDS_COUNTS) |
 	       (row->via == VIA_KERNEL || strcmp(row->kind, "xdp") == 0 ? 0 : NEEDS_SIZES) |
 	       (is_impatient(row) && row->place != PLACE_HERE ? 0 : NEEDS_PATIENCE);

@@ -104,6 +104,8 @@ struct body {
 	16u /* buffers as large as was asked for: the kernel's device and AF_XDP have their own */
 #define NEEDS_PATIENCE                                                                             \
 	64u /* what comes to a full ring waits somewhere: AF_XDP loses it, as interfaces do, and libpcap after 2 MiB */
+#define NEEDS_SLOTS                                                                                \
+	128u /* a buffer comes back in the slot that it left in: a fault port's change places with others */
 #define NEEDS_COUNTS 32u /* of sleeps and wakeups, which the kernel's device does not tell */
 
 struct suite {

@@ -162,6 +162,22 @@ static void bad_slots_are_passed_over_and_dropped(void **state)
 		assert_int_equal(FAR(pair, far_take_batch, 99, 0), 12);
 		assert_ok(loom_tx_stats(&pair->near.tx, &stats));
 		assert_int_equal(stats.drops[LOOM_DROP_BAD_INDEX], 3);
+		pair_close(pair);
+	}
+}
+
+static void a_bad_slot_is_as_bad_the_next_time(void **state)
+{
+	static const uint32_t wrong[] = {0, 1, UINT32_MAX, 0x7fffffff};
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		struct pair *pair = pair_open(*state, LOOM_CONFIG(.tx_slots = 16));
+		struct netmap_ring *ring = pair->near.tx.ring;
+
+		ring->slot[0].buf_idx = wrong[i];
+		assert_int_equal(put_packets(&pair->near.tx, 99, 0), 14);
+		assert_ok(loom_tx_sync(&pair->near.tx));
+		assert_int_equal(FAR(pair, far_take_batch, 99, 0), 14);
 		assert_ok(loom_tx_sync(&pair->near.tx));
 
 		/* Slot 15, then around the ring: slot 0 still is bad, 1 becomes so when it is queued. */
@@ -181,6 +197,7 @@ static const struct body bodies[] = {
     BODY_IF(a_put_that_is_too_long_is_refused, NEEDS_SIZES),
     BODY(a_chain_put_in_parts_counts_once),
     BODY(bad_slots_are_passed_over_and_dropped),
+    BODY_IF(a_bad_slot_is_as_bad_the_next_time, NEEDS_SLOTS),
 };
 
 int main(int argc, char **argv)

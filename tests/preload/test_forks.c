@@ -233,6 +233,64 @@ static void a_child_killed_inside_a_sync(void **state)
 	ends_close();
 }
 
+/* ---- what a fault port holds ---- */
+
+static int child_that_sends(int socket)
+{
+	(void)socket;
+	batch_send(0);
+	return 0;
+}
+
+static void what_a_child_sent_is_held_for_its_parent(void **state)
+{
+	struct peer child;
+
+	ends_open(state);
+	child = peer_start(child_that_sends);
+	assert_int_equal(peer_end(&child), 0);
+	sync_rx(&b);
+	assert_int_equal(nm_ring_space(b.rx), 0);
+	sleep_ms(120);
+	sync_tx(&a);
+	batch_take(0);
+	ends_close();
+}
+
+/* The random numbers go on: whoever sends, each packet is lost or not as if one process sent all. */
+static unsigned half_are_lost(void **state, bool in_turns, uint32_t *got)
+{
+	unsigned n = 0;
+
+	ends_open(state);
+	for (uint32_t turn = 0; turn < 20; turn++) {
+		struct peer child;
+
+		if (in_turns && turn % 2) {
+			child = peer_start(child_that_sends);
+			assert_int_equal(peer_end(&child), 0);
+		} else {
+			batch_send(0);
+		}
+		sync_rx(&b);
+		while (nm_ring_space(b.rx) > 0)
+			got[n++] = turn * BATCH + take_frame(&b);
+		sync_rx(&b);
+	}
+	ends_close();
+	return n;
+}
+
+static void a_seed_means_the_same_for_parent_and_children(void **state)
+{
+	uint32_t alone[20 * BATCH], in_turns[20 * BATCH];
+	unsigned n = half_are_lost(state, false, alone);
+
+	assert_in_range(n, 40, 100);
+	assert_int_equal(half_are_lost(state, true, in_turns), n);
+	assert_memory_equal(alone, in_turns, n * sizeof *alone);
+}
+
 #define BETWEEN(test, one, other)                                                                  \
 	{                                                                                          \
 		.name = #test ": " one, .test_func = (test),                                       \
@@ -248,16 +306,29 @@ int main(void)
 	    BETWEEN(parent_and_child_in_turns, "x{1", "x}1"),
 	    BETWEEN(parent_and_child_in_turns, "vale0:a", "vale0:b"),
 	    BETWEEN(parent_and_child_in_turns, "loop:a", "loop:a"),
+	    BETWEEN(parent_and_child_in_turns, "fault:loss=0@x{1", "x}1"),
+	    BETWEEN(parent_and_child_in_turns, "x{1", "fault:loss=0@x}1"),
 	    BETWEEN(a_child_that_closes_takes_nothing_away, "x{1", "x}1"),
 	    BETWEEN(a_child_that_closes_takes_nothing_away, "vale0:a", "vale0:b"),
 	    BETWEEN(a_child_that_closes_takes_nothing_away, "loop:a", "loop:a"),
+	    BETWEEN(a_child_that_closes_takes_nothing_away, "fault:loss=0@x{1", "x}1"),
+	    BETWEEN(a_child_that_closes_takes_nothing_away, "x{1", "fault:loss=0@x}1"),
 	    BETWEEN(what_the_parent_closes_stays_open_in_the_child, "y{1", "y}1"),
 	    BETWEEN(what_the_parent_closes_stays_open_in_the_child, "vale1:a", "vale1:b"),
 	    BETWEEN(what_the_parent_closes_stays_open_in_the_child, "loop:b", "loop:b"),
+	    BETWEEN(what_the_parent_closes_stays_open_in_the_child, "fault:loss=0@y{1", "y}1"),
 	    BETWEEN(parent_and_child_at_the_same_time, "x{1", "x}1"),
 	    BETWEEN(parent_and_child_at_the_same_time, "loop:a", "loop:a"),
+	    BETWEEN(parent_and_child_at_the_same_time, "fault:loss=0@x{1", "x}1"),
+	    BETWEEN(parent_and_child_at_the_same_time, "x{1", "fault:loss=0@x}1"),
 	    BETWEEN(a_child_killed_inside_a_sync, "x{1", "x}1"),
 	    BETWEEN(a_child_killed_inside_a_sync, "vale0:a", "vale0:b"),
+	    BETWEEN(a_child_killed_inside_a_sync, "fault:loss=0@x{1", "x}1"),
+	    BETWEEN(a_child_killed_inside_a_sync, "x{1", "fault:loss=0@x}1"),
+	    BETWEEN(a_child_killed_inside_a_sync, "fault:loss=0@x{1", "x}1"),
+	    BETWEEN(what_a_child_sent_is_held_for_its_parent, "fault:delay=100ms@x{1", "x}1"),
+	    BETWEEN(
+		a_seed_means_the_same_for_parent_and_children, "fault:loss=50,seed=3@x{1", "x}1"),
 	};
 
 	return cmocka_run_group_tests(tests, group_start, group_end);

@@ -365,9 +365,8 @@ static void a_program_without_the_library_can_only_pass_it_on(void **state)
 	port_close(&b);
 }
 
-static void what_cannot_be_passed_on_is_refused(void **state)
+static void sending_is_refused(int fd)
 {
-	struct port watched = port_open("null:w");
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct cmsghdr *cmsg = (struct cmsghdr *)(void *)control;
 	char byte = 0;
@@ -376,20 +375,43 @@ static void what_cannot_be_passed_on_is_refused(void **state)
 	    .msg_iovlen = 1,
 	    .msg_control = control,
 	    .msg_controllen = sizeof control};
-	int ends[2], fd = netmap_open();
+	int ends[2];
 
-	(void)state;
-	assert_int_equal(netmap_bind(fd, "null:w", NR_MONITOR_TX), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	*cmsg = (struct cmsghdr){
 	    .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
 	memcpy(CMSG_DATA(cmsg), &fd, sizeof fd);
 	assert_errno(sendmsg(ends[0], &message, 0), EOPNOTSUPP);
 	assert_errno(recv(ends[1], &byte, 1, MSG_DONTWAIT), EAGAIN); /* nothing was sent */
-	close(fd);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+static void what_cannot_be_passed_on_is_refused(void **state)
+{
+	struct port watched = port_open("null:w");
+	int fd = netmap_open();
+
+	(void)state;
+	assert_int_equal(netmap_bind(fd, "null:w", NR_MONITOR_TX), 0);
+	sending_is_refused(fd);
+	close(fd);
 	port_close(&watched);
+}
+
+/* What its lanes hold is in the memory of one program. */
+static void a_fault_port_stays_and_goes_on(void **state)
+{
+	struct port near = port_open("fault:loss=0@x{f"), far = port_open("x}f");
+
+	(void)state;
+	send_frames(&near, 1, 5);
+	sending_is_refused(near.fd);
+	take_frames(&far, 1, 5);
+	send_frames(&near, 6, 5);
+	take_frames(&far, 6, 5);
+	port_close(&near);
+	port_close(&far);
 }
 
 /* ---- null and loop: within the receiver ---- */
@@ -591,6 +613,7 @@ static int tests_run(void)
 	    cmocka_unit_test(the_sender_is_killed),
 	    cmocka_unit_test(a_program_without_the_library_can_only_pass_it_on),
 	    cmocka_unit_test(what_cannot_be_passed_on_is_refused),
+	    cmocka_unit_test(a_fault_port_stays_and_goes_on),
 	    cmocka_unit_test(null_goes_on_swallowing),
 	    cmocka_unit_test(loop_between_two_programs),
 	    cmocka_unit_test(the_rest_of_the_message_is_as_it_was),

@@ -14,10 +14,12 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 static struct {
@@ -57,6 +59,10 @@ int __real_eventfd(unsigned count, int flags);
 int __wrap_eventfd(unsigned count, int flags);
 int __real_epoll_create1(int flags);
 int __wrap_epoll_create1(int flags);
+int __real_epoll_ctl(int set, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int set, int op, int fd, struct epoll_event *event);
+int __real_timerfd_create(int clock, int flags);
+int __wrap_timerfd_create(int clock, int flags);
 int __real_mkfifoat(int dirfd, const char *path, mode_t mode);
 int __wrap_mkfifoat(int dirfd, const char *path, mode_t mode);
 int __real_socket(int family, int type, int protocol);
@@ -134,6 +140,16 @@ int __wrap_eventfd(unsigned count, int flags)
 int __wrap_epoll_create1(int flags)
 {
 	return fails("epoll_create1", EMFILE) ? -1 : __real_epoll_create1(flags);
+}
+
+int __wrap_epoll_ctl(int set, int op, int fd, struct epoll_event *event)
+{
+	return fails("epoll_ctl", ENOSPC) ? -1 : __real_epoll_ctl(set, op, fd, event);
+}
+
+int __wrap_timerfd_create(int clock, int flags)
+{
+	return fails("timerfd_create", EMFILE) ? -1 : __real_timerfd_create(clock, flags);
 }
 
 int __wrap_mkfifoat(int dirfd, const char *path, mode_t mode)
@@ -290,7 +306,8 @@ static void each_call_may_fail(const char *name, int (*attempt)(const char *name
 	assert_true(failed > 5);
 }
 
-static const char *names[] = {"null:f", "loop:f", "f{1", "pipe{f}"};
+static const char *names[] = {
+    "null:f", "loop:f", "f{1", "pipe{f}", "fault:delay=1@loop:f", "fault:loss=1@f{1"};
 static size_t num_names = COUNT(names);
 
 static void opening_may_fail_at_every_call(void **state)
@@ -327,6 +344,29 @@ static void a_sync_loop_may_fail_at_every_call(void **state)
 }
 
 /* The other end is alive meanwhile, and must not notice. */
+/* A wait that could not be prepared leaves nothing half-made: the next one on the same port sleeps and wakes. */
+static void a_wait_is_prepared_anew_after_a_failure(void **state)
+{
+	struct loom_port *port;
+	struct loom_txring tx;
+	unsigned failed = 0;
+
+	(void)state;
+	for (unsigned at = 1; at < 20; at++) {
+		assert_ok(loom_open(
+		    "fault:delay=20@loop:f", LOOM_CONFIG(.spin_us = LOOM_SPIN_NONE), &port));
+		injection.calls = 0;
+		injection.fail_at = at;
+		failed += loom_port_wait(port, LOOM_RX, 1) < 0;
+		injection.fail_at = 0;
+		assert_ok(loom_tx(port, 0, &tx));
+		assert_int_equal(loom_send(&tx, "later", 5), 1);
+		assert_int_equal(loom_port_wait(port, LOOM_RX, 10000), LOOM_RX);
+		loom_close(port);
+	}
+	assert_true(failed > 3);
+}
+
 static void a_peer_does_not_notice_what_fails_here(void **state)
 {
 	struct loom_port *peer;
@@ -435,6 +475,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(a_monitor_may_fail_at_every_call),
 	    cmocka_unit_test(a_monitor_of_another_process_may_fail_at_every_call),
 	    cmocka_unit_test(a_sync_loop_may_fail_at_every_call),
+	    cmocka_unit_test(a_wait_is_prepared_anew_after_a_failure),
 	    cmocka_unit_test(a_peer_does_not_notice_what_fails_here),
 	};
 

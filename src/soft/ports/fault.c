@@ -1,340 +1,235 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * fault: another port, with faults. Each ring stands before the inner port's ring of the same direction
- * and number, with a lane between them:
+ * and number, with a lane between them (fault_lane.h):
  *
- *   TX: our slots ──take──▶ lane ──put──▶ inner TX slots      RX: the same, from inner RX slots to ours
+ *   TX: our slots ──lane──▶ inner TX slots      RX: inner RX slots ──lane──▶ our slots
  *
- * A packet that is taken is lost, or changed, or doubled, or put in the lane behind its successor; it leaves
- * the lane when its delay is over. Packets are copied: those in a lane keep no slot occupied.
+ * What the program sees of room is the inner ring's: a sender may fill what that has free, and what a receiver
+ * was given occupies the inner ring until he gives it back. With a delay the packets are on a wire instead.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "../../base/error.h"
-#include "../chain.h"
 #include "../offsets.h"
 #include "../soft.h"
-#include "fault_settings.h"
+#include "fault_port.h"
 
-#define LANE_MOST 1024u
-#define OVERDUE_NS                                                                                 \
-	10000000u /* a packet that waits for one to pass it waits so long, and no longer */
+#define RETRY_NS 1000000u /* a held packet that is due and has no room is looked at so often */
 
-struct held {
-	uint8_t *data;
-	uint32_t len, size;
-	uint64_t due; /* os_now_ns()'s */
-};
-
-struct lane {
-	const struct fault_settings *settings;
-	struct ring *inner;
-	uint64_t random;
-	struct held held[LANE_MOST];
-	uint32_t first, count;
-	bool last_waits; /* the last one in the lane lets the next one pass */
-	int timer, pollset, inner_fd;
-};
-
-struct fault {
-	struct fault_settings settings;
-	struct port *inner;
-	struct lane *lanes; /* TX rings, then RX rings */
-};
-
-/* Slots [at, end) of a ring: to take packets from, or to put them in. */
-struct span {
-	struct ring *ring;
-	uint32_t at, end;
-};
-
-/* ---- the lane ---- */
-
-/* splitmix64: any seed will do, and a packet's numbers are the same whatever rates there are. */
-static uint64_t random_next(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
-static struct held *lane_at(struct lane *lane, uint32_t i)
-{
-	return &lane->held[(lane->first + i) % LANE_MOST];
-}
-
-static bool held_append(struct held *held, const uint8_t *data, uint32_t len)
-{
-	if (held->len + len > held->size) {
-		uint32_t size = 2 * (held->len + len);
-		uint8_t *larger = realloc(held->data, size);
-
-		if (!larger)
-			return false;
-		held->data = larger;
-		held->size = size;
-	}
-	memcpy(held->data + held->len, data, len);
-	held->len += len;
-	return true;
-}
-
-/* The packet behind the lane's last one becomes part of it: in the last place, or before one that waits. */
-static void lane_admit(struct lane *lane, uint64_t due)
-{
-	struct held *last = lane_at(lane, lane->count++);
-
-	last->due = due;
-	if (lane->last_waits) {
-		struct held *waited = lane_at(lane, lane->count - 2), swap = *waited;
-
-		*waited = *last;
-		*last = swap;
-		last->due = due;
-		lane->last_waits = false;
-	}
-}
-
-static bool draw(struct lane *lane, enum loom_fault fault)
-{
-	uint64_t number = random_next(&lane->random) >> 32;
-
-	return number * FAULT_CERTAIN >> 32 < lane->settings->rate[fault];
-}
-
-static void count(struct ring *r, enum loom_fault fault)
-{
-	r->common.stats.faults[fault]++;
-}
-
-static void corrupt(struct held *held, uint64_t where)
-{
-	uint64_t bit = held->len ? where % (8u * (uint64_t)held->len) : 0;
-
-	if (held->len)
-		held->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-}
-
-/* The packet has been copied behind the lane's last one; r counts. */
-static void lane_decide(struct lane *lane, struct ring *r)
-{
-	struct held *held = lane_at(lane, lane->count);
-	bool loss = draw(lane, LOOM_FAULT_LOSS);
-	bool damage = draw(lane, LOOM_FAULT_CORRUPT);
-	uint64_t where = random_next(&lane->random);
-	bool dup = draw(lane, LOOM_FAULT_DUP);
-	bool reorder = draw(lane, LOOM_FAULT_REORDER) && !lane->last_waits;
-	uint64_t delay = lane->settings->delay_ns;
-	uint64_t due = delay || reorder ? os_now_ns() + delay : 0;
-
-	if (loss) {
-		count(r, LOOM_FAULT_LOSS);
-		return;
-	}
-	if (damage) {
-		corrupt(held, where);
-		count(r, LOOM_FAULT_CORRUPT);
-	}
-	if (delay)
-		count(r, LOOM_FAULT_DELAY);
-	if (dup) {
-		struct held *copy = lane_at(lane, lane->count + 1);
-
-		copy->len = 0;
-		dup = held_append(copy, held->data, held->len);
-	}
-	lane_admit(lane, due);
-	if (dup) {
-		lane_admit(lane, due);
-		count(r, LOOM_FAULT_DUP);
-	}
-	if (reorder) {
-		lane_at(lane, lane->count - 1)->due = due + OVERDUE_NS;
-		lane->last_waits = true;
-		count(r, LOOM_FAULT_REORDER);
-	}
-}
-
-static void lane_leave(struct lane *lane)
-{
-	lane->first = (lane->first + 1) % LANE_MOST;
-	lane->count--;
-	if (lane->count == 0)
-		lane->last_waits = false;
-}
-
-static bool is_due(struct lane *lane)
-{
-	uint64_t due = lane->count ? lane_at(lane, 0)->due : UINT64_MAX;
-
-	return lane->count && (due == 0 || due <= os_now_ns());
-}
-
-/* ---- between rings and lane ---- */
-
-static uint32_t room(const struct span *span)
-{
-	return ring_distance(span->ring, span->at, span->end);
-}
-
-/* Copy a packet behind the lane's last one. False: there is no whole one. *good: all its slots held. */
-static bool gather(struct span *from, struct held *held, bool *good)
-{
-	uint32_t at = from->at, slots = 0;
-	uint16_t flags = NS_MOREFRAG;
-
-	held->len = 0;
-	*good = true;
-	while (at != from->end && flags & NS_MOREFRAG) {
-		uint32_t len;
-		const uint8_t *data = ring_slot_data(from->ring, at, &len, &flags);
-
-		*good = *good && data && held_append(held, data, len);
-		at = ring_next(from->ring, at);
-		slots++;
-	}
-	/* One that fills the ring can never be finished. */
-	if (slots == 0 || (flags & NS_MOREFRAG && slots < from->ring->num_slots - 1))
-		return false;
-	*good = *good && !(flags & NS_MOREFRAG);
-	from->at = at;
-	return true;
-}
-
-/* Those whose time has come, as long as there is room. One that can never fit is dropped. */
-static uint32_t put_due(struct lane *lane, struct span *to)
-{
-	uint32_t n = 0;
-
-	while (room(to) > 0 && is_due(lane)) {
-		const struct held *held = lane_at(lane, 0);
-		uint32_t used = chain_put(to->ring, to->at, held->data, held->len, room(to));
-
-		if (used == 0 && room(to) < chain_longest(to->ring))
-			break;
-		if (used == 0)
-			ring_drop(to->ring, LOOM_DROP_OVERSIZED, 1);
-		else
-			n++;
-		while (used-- > 0)
-			to->at = ring_next(to->ring, to->at);
-		lane_leave(lane);
-	}
-	return n;
-}
-
-/* Without a delay, nothing is taken that could not go on at once: a full inner ring is seen as one. */
-static bool may_take(const struct lane *lane, const struct span *to)
-{
-	return lane->count + 2 <= LANE_MOST &&
-	       (lane->settings->delay_ns || (room(to) > 0 && lane->count <= lane->last_waits));
-}
-
-/* @return packets that were put */
-static uint32_t carry(struct lane *lane, struct ring *r, struct span *from, struct span *to)
-{
-	uint32_t n = put_due(lane, to);
-	bool good;
-
-	while (may_take(lane, to) && gather(from, lane_at(lane, lane->count), &good)) {
-		if (good)
-			lane_decide(lane, r);
-		n += put_due(lane, to);
-	}
-	return n;
-}
+/* ---- syncs ---- */
 
 static int inner_sync(struct ring *inner)
 {
 	return inner->common.sync.sync(&inner->common.sync);
 }
 
-static struct span inner_span(struct ring *inner)
+/* From where a sync got that was not ended, if it was one: beyond `at`, the positions that it knew. */
+static struct span span_on(struct ring *ring, uint32_t reached, uint32_t at, uint32_t end)
 {
-	const struct netmap_ring *user = inner->common.ring;
+	bool ahead = ring_distance(ring, at, reached) <= ring_distance(ring, at, end);
 
-	return (struct span){inner, user->head, inner->hwtail};
+	return lane_span(ring, ahead ? reached : at, end);
 }
 
-static uint32_t inner_room(struct ring *inner)
+static struct span inner_free(const struct lane *lane)
 {
-	const struct span span = inner_span(inner);
+	const struct ring *inner = lane->inner;
 
-	return room(&span);
+	return span_on(lane->inner, lane->state->put, inner->rhead, inner->hwtail);
 }
 
-static void inner_advance(const struct span *span)
+static struct span inner_filled(const struct lane *lane)
 {
-	struct netmap_ring *user = span->ring->common.ring;
+	const struct ring *inner = lane->inner;
 
-	user->head = user->cur = span->at;
+	return span_on(lane->inner, lane->state->taken, inner->rhead, inner->hwtail);
+}
+
+static struct span outer_free(const struct lane *lane)
+{
+	const struct ring *r = lane->outer;
+
+	return span_on(lane->outer, lane->state->put, r->hwtail, ring_prev(r, r->hwcur));
+}
+
+static struct span outer_filled(const struct lane *lane)
+{
+	const struct ring *r = lane->outer;
+
+	return span_on(lane->outer, lane->state->taken, r->hwcur, r->rhead);
+}
+
+static void inner_advance(struct ring *inner, uint32_t head)
+{
+	struct netmap_ring *user = inner->common.ring;
+
+	user->head = user->cur = head;
+}
+
+/* What the inner ring counted since the last time is the program's to know. */
+static void stats_take(struct lane *lane)
+{
+	const struct loom_stats *now = &lane->inner->common.stats;
+	struct loom_stats *out = &lane->outer->common.stats, *seen = &lane->seen;
+
+	out->wakeups += now->wakeups - seen->wakeups;
+	seen->wakeups = now->wakeups;
+	for (unsigned i = 0; i < LOOM_DROP_REASONS; i++) {
+		out->drops[i] += now->drops[i] - seen->drops[i];
+		seen->drops[i] = now->drops[i];
+	}
 }
 
 /*
  * The program gets the room that the inner ring has, so that what it sent is beyond it, and not in our slots
  * when it closes. Copies that were made in the lane may have used more: room is never taken back.
  */
-static uint32_t tx_tail(const struct ring *r, const struct lane *lane, const struct span *to)
+static uint32_t tx_tail(const struct lane *lane)
 {
-	uint32_t given = ring_distance(r, r->hwcur, r->hwtail), space = room(to);
+	const struct ring *r = lane->outer;
+	const struct span free_slots = inner_free(lane);
+	uint32_t given = ring_distance(r, r->hwcur, r->hwtail), space = span_room(&free_slots);
 
 	if (lane->settings->delay_ns)
 		return ring_prev(r, r->hwcur);
-	return space > given ? (r->hwcur + space) % r->num_slots : r->hwtail;
+	return space > given ? loom_ring_add(r->hwcur, space, r->num_slots) : r->hwtail;
 }
 
-static int fault_txsync(struct ring *r)
+/* For lane_flush() of another thread, which looks before it locks. */
+static void soonest_show(const struct lane *lane)
 {
-	struct lane *lane = r->state;
-	struct span from = {r, r->hwcur, r->rhead}, to;
-	int err = inner_sync(lane->inner);
+	__atomic_store_n(&lane->state->soonest, lane_soonest(lane), __ATOMIC_RELAXED);
+}
+
+static int tx_move(struct lane *lane)
+{
+	struct ring *r = lane->outer, *inner = lane->inner;
+	struct span from = outer_filled(lane), to;
+	int err = inner_sync(inner);
 
 	if (err)
 		return err;
-	to = inner_span(lane->inner);
-	if (carry(lane, r, &from, &to) > 0) {
-		inner_advance(&to);
-		err = inner_sync(lane->inner);
-		to = inner_span(lane->inner);
+	to = inner_free(lane);
+	lane_carry(lane, &from, &to);
+	if (to.at != inner->rhead) {
+		inner_advance(inner, to.at);
+		err = inner_sync(inner);
 	}
 	r->hwcur = from.at;
-	r->hwtail = tx_tail(r, lane, &to);
-	r->pending =
-	    lane->count || lane->inner->pending || lane->inner->hwcur != lane->inner->rhead;
+	r->hwtail = tx_tail(lane);
+	r->pending = lane->state->count || inner->pending || inner->hwcur != inner->rhead;
 	return err;
+}
+
+/* A lane whose owner was stopped is as one without room. */
+static int fault_txsync(struct ring *r)
+{
+	struct lane *lane = r->state;
+	int err;
+
+	if (lane->size > 0 && !lane_lock(lane))
+		return 0;
+	err = tx_move(lane);
+	stats_take(lane);
+	if (lane->size > 0) {
+		soonest_show(lane);
+		lane_unlock(lane);
+	}
+	return err;
+}
+
+/* Also readiness: it is taken back until the next packet is due. The lane is locked, or its ring's thread's. */
+static void timer_renew(const struct lane *lane)
+{
+	uint64_t due = lane_soonest(lane), now;
+
+	if (lane->timer < 0)
+		return;
+	now = due == UINT64_MAX ? 0 : os_now_ns();
+	os_timer_set(lane->timer, due == UINT64_MAX ? 0 : due > now ? due : now + RETRY_NS);
+}
+
+/*
+ * What is held on a TX ring wakes its program, which may sync the RX ring alone: the packet that it waits for
+ * may be the answer to the one that is held.
+ */
+static void lane_flush(struct lane *lane)
+{
+	struct span to;
+
+	if (__atomic_load_n(&lane->state->soonest, __ATOMIC_RELAXED) > os_now_ns() ||
+	    !lane_try_lock(lane))
+		return;
+	to = inner_free(lane);
+	if (inner_sync(lane->inner) == 0) {
+		to = inner_free(lane);
+		if (lane_put_due(lane, &to) > 0) {
+			inner_advance(lane->inner, to.at);
+			inner_sync(lane->inner);
+		}
+	}
+	timer_renew(lane);
+	soonest_show(lane);
+	lane_unlock(lane);
+}
+
+static void tx_flush(const struct ring *rx)
+{
+	const struct port *port = rx->port;
+
+	for (uint32_t i = rx->index; i < port->num_tx; i += port->num_rx) {
+		struct lane *lane = port->tx[i].state;
+
+		if (lane->size > 0 &&
+		    __atomic_load_n(&lane->state->soonest, __ATOMIC_RELAXED) != UINT64_MAX)
+			lane_flush(lane);
+	}
+}
+
+/* The inner slots whose packets the program has given back, or never saw. @return whether there are new ones */
+static bool inner_release(const struct lane *lane)
+{
+	const struct ring *r = lane->outer;
+	uint32_t *head = &lane->state->released[ring_prev(r, r->hwcur)];
+
+	if (lane->settings->delay_ns || r->hwcur == r->hwtail)
+		*head = lane->state->taken;
+	inner_advance(lane->inner, *head);
+	return *head != lane->inner->rhead;
+}
+
+static void rx_move(struct lane *lane)
+{
+	struct ring *r = lane->outer;
+	struct span from = inner_filled(lane), to = outer_free(lane);
+	uint32_t n = lane_carry(lane, &from, &to), slots = ring_distance(r, r->hwtail, to.at);
+
+	if (slots == 0)
+		return;
+	r->hwtail = to.at;
+	r->common.stats.packets += slots;
+	r->common.fragments += slots - n;
+	ring_stamp(r);
 }
 
 static int fault_rxsync(struct ring *r)
 {
 	struct lane *lane = r->state;
-	struct span from, to;
-	uint32_t before, first = r->hwtail, n;
-	int err = inner_sync(lane->inner);
+	int err;
 
+	tx_flush(r);
 	r->hwcur = r->rhead;
-	if (err)
-		return err;
-	from = inner_span(lane->inner);
-	before = from.at;
-	to = (struct span){r, r->hwtail, ring_prev(r, r->hwcur)};
-	n = carry(lane, r, &from, &to);
-	r->hwtail = to.at;
-	if (n) {
-		uint32_t slots = ring_distance(r, first, to.at);
-
-		r->common.stats.packets += slots;
-		r->common.fragments += slots - n;
-		ring_stamp(r);
+	inner_release(lane);
+	err = inner_sync(lane->inner);
+	if (!err) {
+		rx_move(lane);
+		if (inner_release(lane)) /* its sender may wait for the room */
+			err = inner_sync(lane->inner);
 	}
-	if (from.at == before)
-		return 0;
-	inner_advance(&from); /* its sender may wait for the room */
-	return inner_sync(lane->inner);
+	stats_take(lane);
+	return err;
 }
 
 RING_SYNCS(fault)
@@ -347,22 +242,50 @@ static int lane_prepare(struct lane *lane)
 
 	if (lane->pollset >= 0)
 		return 0;
-	lane->timer = os_timer_create();
+	if (lane->timer < 0)
+		lane->timer = os_timer_create();
 	if (lane->timer < 0)
 		return lane->timer;
 	lane->pollset = os_pollset_create();
-	if (lane->pollset >= 0)
-		err = os_pollset_add(lane->pollset, lane->timer, POLLIN);
-	return lane->pollset < 0 ? lane->pollset : err;
+	if (lane->pollset < 0)
+		return lane->pollset;
+	err = os_pollset_add(lane->pollset, lane->timer, POLLIN);
+	if (err) { /* without the timer it would be taken for a whole one */
+		close(lane->pollset);
+		lane->pollset = -1;
+	}
+	return err;
 }
 
-/* The inner ring's descriptor, and none if it has none. */
+/*
+ * The inner ring's descriptor, if it has one, is listened to from its first arming on: to begin with it anew after
+ * a signal would not be told to who waits for edges. Its own disarming takes its readiness back.
+ */
 static int lane_listen(struct lane *lane, const struct pollfd *wake)
 {
-	if (wake->fd == lane->inner_fd)
-		return wake->fd < 0 ? 0 : os_pollset_change(lane->pollset, wake->fd, wake->events);
+	bool same = wake->fd == lane->inner_fd;
+	int err = 0;
+
+	if (wake->fd < 0 || (same && wake->events == lane->inner_events))
+		return 0;
+	err = same ? os_pollset_change(lane->pollset, wake->fd, wake->events)
+		   : os_pollset_add(lane->pollset, wake->fd, wake->events);
+	if (err)
+		return err;
 	lane->inner_fd = wake->fd;
-	return wake->fd < 0 ? 0 : os_pollset_add(lane->pollset, wake->fd, wake->events);
+	lane->inner_events = wake->events;
+	return 0;
+}
+
+static void inner_disarm(const struct lane *lane)
+{
+	lane->inner->port->kind->disarm(lane->inner);
+}
+
+/* Where the lane's packets go: the free slots of the other ring, or of ours. */
+static struct span lane_exit(const struct lane *lane)
+{
+	return lane->outer->tx ? inner_free(lane) : outer_free(lane);
 }
 
 /* Nothing is taken from the inner ring while there is no room for it: its news would end no sleep. */
@@ -371,151 +294,105 @@ static bool is_full(const struct ring *r)
 	return !r->tx && ring_next(r, r->hwtail) == r->hwcur;
 }
 
+/* One that is due and has no room goes on when there is some, which is the inner ring's news. */
+static void timer_arm(const struct lane *lane, const struct span *to)
+{
+	uint64_t due = lane_soonest(lane);
+	bool waits = due != UINT64_MAX && (due > os_now_ns() || lane_can_put(lane, to));
+
+	os_timer_set(lane->timer, waits ? due : 0);
+}
+
+/* What the last sync left in the inner ring, which will not say so again. */
+static bool inner_has_more(const struct lane *lane, const struct span *to)
+{
+	const struct span from = inner_filled(lane);
+
+	return !lane->outer->tx && lane_can_take(lane, &from, to);
+}
+
+/*
+ * Armed in any case: what a sync finds, having been told to look again, may be lost, and then nobody arms once
+ * more.
+ */
+static int lane_arm(struct lane *lane)
+{
+	const struct span to = lane_exit(lane);
+	const struct ring *r = lane->outer;
+	struct pollfd wake = {.fd = -1};
+	int news, err;
+
+	if (ring_ready(r) && !r->pending)
+		return 1;
+	timer_arm(lane, &to);
+	if (is_full(r)) {
+		inner_disarm(lane);
+		return 0;
+	}
+	news = lane->inner->port->kind->arm(lane->inner, &wake);
+	err = news < 0 ? news : lane_listen(lane, &wake);
+	if (err)
+		return err;
+	if (lane_can_put(lane, &to) || inner_has_more(lane, &to))
+		return 1;
+	/* Room of the inner ring is no news to a program that has room: only held packets wait then. */
+	if (news > 0 && r->tx && (ring_ready(r) || lane->settings->delay_ns))
+		return r->hwcur != r->rhead;
+	return news;
+}
+
 static int fault_arm(struct ring *r, struct pollfd *out)
 {
 	struct lane *lane = r->state;
-	struct pollfd wake = {.fd = lane->inner_fd};
-	int err = lane_prepare(lane);
+	bool locks = r->tx && lane->size > 0;
+	int err;
 
-	if (err)
-		return err;
+	if (locks && !lane_lock(lane))
+		return 1;
+	err = lane_prepare(lane);
 	*out = (struct pollfd){.fd = lane->pollset, .events = POLLIN};
-	if (ring_ready(r) && !r->pending)
-		return 1;
-	os_timer_set(lane->timer, lane->count && !is_full(r) ? lane_at(lane, 0)->due : 0);
-	if (is_full(r))
-		return lane_listen(lane, &wake);
-	if (!r->tx && is_due(lane))
-		return 1;
-	wake.fd = -1;
-	err = lane->inner->port->kind->arm(lane->inner, &wake);
-	/* Room of the inner ring is no news to a program that has room: only held packets wait then. */
-	if (err > 0 && r->tx && (ring_ready(r) || lane->settings->delay_ns))
-		return is_due(lane) || r->hwcur != r->rhead;
-	if (err)
-		return err;
-	return lane_listen(lane, &wake);
+	if (!err)
+		err = lane_arm(lane);
+	if (locks)
+		lane_unlock(lane);
+	return err;
 }
 
 /* What is held on a TX ring is to wake its program all the same. */
 static void fault_disarm(struct ring *r)
 {
 	struct lane *lane = r->state;
-	struct pollfd none = {.fd = lane->inner_fd};
+	bool locks = r->tx && lane->size > 0;
 
-	if (lane->pollset < 0)
+	if (locks && !lane_lock(lane))
 		return;
-	os_timer_set(lane->timer, r->tx && lane->count ? lane_at(lane, 0)->due : 0);
-	lane_listen(lane, &none);
-	lane->inner->port->kind->disarm(lane->inner);
-}
-
-/* ---- open and close ---- */
-
-static void lane_close(struct lane *lane)
-{
-	for (uint32_t i = 0; i < LANE_MOST; i++)
-		free(lane->held[i].data);
-	if (lane->timer >= 0)
-		close(lane->timer);
-	if (lane->pollset >= 0)
-		close(lane->pollset);
-}
-
-static int inner_open(struct fault *fault, const struct port_request *wanted, const char *name)
-{
-	struct port_request request = *wanted;
-	char tried[256] = "";
-	int err;
-
-	request.name = request.ident = name;
-	request.region = NULL; /* what the program sees is our own memory */
-	request.host = false;
-	request.host_tx_rings = request.host_rx_rings = 0;
-	request.first_bound = 0;
-	request.end_bound = SOFT_RINGS_MAX;
-	err = registry_get(&request, tried, sizeof tried, &fault->inner);
-	if (err)
-		return err;
-	err = soft_port_take(fault->inner);
-	if (err)
-		registry_put(fault->inner);
-	return err;
-}
-
-static void inner_close(struct fault *fault)
-{
-	soft_port_give(fault->inner);
-	registry_put(fault->inner);
-}
-
-static void rings_attach(struct port *port, struct fault *fault)
-{
-	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++) {
-		bool tx = i < port->num_tx;
-		uint32_t index = tx ? i : i - port->num_tx;
-		struct lane *lane = &fault->lanes[i];
-
-		lane->settings = &fault->settings;
-		lane->inner = tx ? &fault->inner->tx[index] : &fault->inner->rx[index];
-		lane->random = fault->settings.seed << 20 ^ (uint64_t)index << 1 ^ tx;
-		lane->timer = lane->pollset = lane->inner_fd = -1;
-		(tx ? &port->tx[index] : &port->rx[index])->state = lane;
-		if (tx && !fault->settings.delay_ns)
-			ring_start(&port->tx[index], 0, inner_room(lane->inner));
+	if (lane->pollset >= 0) {
+		if (r->tx)
+			timer_renew(lane);
+		else
+			os_timer_set(lane->timer, 0);
+		inner_disarm(lane);
 	}
-	port->state = fault;
+	if (locks)
+		lane_unlock(lane);
 }
 
-static int rings_build(struct port *port, const struct port_request *wanted, struct fault *fault)
-{
-	struct port_request request = *wanted;
+/* ---- the kind ---- */
 
-	request.tx_rings = fault->inner->num_tx - fault->inner->host_tx;
-	request.rx_rings = fault->inner->num_rx - fault->inner->host_rx;
-	request.tx_slots = fault->inner->tx_slots;
-	request.rx_slots = fault->inner->rx_slots;
-	request.host_tx_rings = request.host_rx_rings = 0;
-	fault->lanes =
-	    calloc((size_t)request.tx_rings + request.rx_rings + 1, sizeof *fault->lanes);
-	if (!fault->lanes)
-		return error_set(-ENOMEM, "out of memory for \"%s\"", request.name);
-	return port_build_own(port, &request, port_region(&request), false);
+static int fault_offsets_start(struct ring *r, const struct offsets *offsets)
+{
+	const struct lane *lane = r->state;
+	int err = offsets_pass(lane->inner, offsets);
+
+	return err ? err : offsets_start(r, offsets);
 }
 
-static int fault_open(struct port *port, const struct port_request *request)
+static uint32_t fault_header(const struct port *port)
 {
-	struct fault *fault = calloc(1, sizeof *fault);
-	const char *name;
-	int err;
+	const struct fault *fault = port->state;
+	const struct port *inner = fault->inner;
 
-	if (!fault)
-		return error_set(-ENOMEM, "out of memory for \"%s\"", request->name);
-	err = fault_settings_read(request->ident, &fault->settings, &name);
-	if (!err)
-		err = inner_open(fault, request, name);
-	if (!err) {
-		err = rings_build(port, request, fault);
-		if (!err) {
-			rings_attach(port, fault);
-			return 0;
-		}
-		inner_close(fault);
-	}
-	free(fault->lanes);
-	free(fault);
-	return err;
-}
-
-static void fault_close(struct port *port)
-{
-	struct fault *fault = port->state;
-
-	for (uint32_t i = 0; i < port->num_tx + port->num_rx; i++)
-		lane_close(&fault->lanes[i]);
-	inner_close(fault);
-	free(fault->lanes);
-	free(fault);
+	return inner->kind->header ? inner->kind->header(inner) : 0;
 }
 
 const struct port_kind port_kind_fault = {
@@ -529,5 +406,6 @@ const struct port_kind port_kind_fault = {
     .rx_entry = fault_rx_entry,
     .arm = fault_arm,
     .disarm = fault_disarm,
-    .offsets_start = offsets_start,
+    .header = fault_header,
+    .offsets_start = fault_offsets_start,
 };

@@ -103,9 +103,9 @@ int fault_settings_read(const char *text, struct fault_settings *out, const char
 	bool good = true;
 
 	*out = (struct fault_settings){.seed = 1};
-	while (good && *at != '@') {
+	while (good && *at != '@') { /* a comma has a setting behind it */
 		part = at;
-		good = read_setting(&at, out) && (*at == '@' || skip(&at, ","));
+		good = read_setting(&at, out) && (*at == '@' || (skip(&at, ",") && *at != '@'));
 	}
 	if (!good)
 		return error_set(-EINVAL,
