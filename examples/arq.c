@@ -10,7 +10,7 @@
 
 #define MILLISECOND UINT64_C(1000000)
 #define BACKOFF_MAX 16u
-#define LINGER_RTOS 4u
+#define LINGER_ASKS 8u
 #define TIME_MAX    (3600000 * MILLISECOND) /* can be doubled so often */
 
 struct arq {
@@ -49,32 +49,32 @@ static struct arq_config config_complete(const struct arq_config *given)
 	};
 }
 
-int arq_new(const struct arq_config *given, uint64_t now_ns, struct arq **made)
+int arq_new(const struct arq_config *config, uint64_t now_ns, struct arq **out)
 {
-	struct arq_config config = config_complete(given);
+	struct arq_config whole = config_complete(config);
 	struct arq *arq;
 	int err;
 
-	if (config.window < 64 || config.window > ARQ_WINDOW_MAX ||
-	    config.window & (config.window - 1) || config.most > UINT16_MAX ||
-	    config.rto_first_ns > TIME_MAX || config.rto_most_ns > TIME_MAX ||
-	    config.idle_ns > TIME_MAX || config.linger_ns > TIME_MAX ||
-	    config.rto_least_ns > config.rto_most_ns)
+	if (whole.window < 64 || whole.window > ARQ_WINDOW_MAX ||
+	    whole.window & (whole.window - 1) || whole.most > UINT16_MAX ||
+	    whole.rto_first_ns > TIME_MAX || whole.rto_most_ns > TIME_MAX ||
+	    whole.idle_ns > TIME_MAX || whole.linger_ns > TIME_MAX ||
+	    whole.rto_least_ns > whole.rto_most_ns)
 		return -EINVAL;
 	arq = calloc(1, sizeof *arq);
 	if (!arq)
 		return -ENOMEM;
-	arq->config = config;
+	arq->config = whole;
 	arq->restarted_ns = now_ns;
-	err = arq_out_open(&arq->out, config.first, config.window);
-	if (arq_in_open(&arq->in, config.first, config.window, config.most) < 0 || err < 0) {
+	err = arq_out_open(&arq->out, whole.first, whole.window);
+	if (arq_in_open(&arq->in, whole.first, whole.window, whole.most) < 0 || err < 0) {
 		arq_free(arq);
 		return -ENOMEM;
 	}
-	arq->out.rto_ns = config.rto_first_ns;
-	arq->out.rto_least_ns = config.rto_least_ns;
-	arq->out.rto_most_ns = config.rto_most_ns;
-	*made = arq;
+	arq->out.rto_ns = whole.rto_first_ns;
+	arq->out.rto_least_ns = whole.rto_least_ns;
+	arq->out.rto_most_ns = whole.rto_most_ns;
+	*out = arq;
 	return 0;
 }
 
@@ -150,7 +150,7 @@ struct arq_stats arq_stats(const struct arq *arq)
 /* Something is under way that the other side has to answer. */
 static bool waits(const struct arq *arq)
 {
-	return arq_out_waits(&arq->out) || arq_out_is_blocked(&arq->out) || arq->through;
+	return arq_out_waits(&arq->out) || arq_out_is_blocked(&arq->out);
 }
 
 static bool is_finished(const struct arq *arq)
@@ -163,17 +163,19 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* How long nothing may come before something is done about it. */
+/*
+ * How long nothing may come before something is done about it. Who only wants to hear the farewell asks often
+ * enough that the other one, which lingers, cannot miss it.
+ */
 static uint64_t patience(const struct arq *arq)
 {
-	uint64_t rto = arq->out.rto_ns;
+	uint64_t rto = least(arq->out.rto_ns << arq->backoff, arq->config.rto_most_ns);
 
 	if (arq->parting)
-		return rto * LINGER_RTOS > arq->config.linger_ns ? rto * LINGER_RTOS
-								 : arq->config.linger_ns;
-	if (waits(arq))
-		return least(rto << arq->backoff, arq->config.rto_most_ns);
-	return arq->config.idle_ns;
+		return arq->config.linger_ns;
+	if (arq->through)
+		return least(rto, arq->config.linger_ns / LINGER_ASKS);
+	return waits(arq) ? rto : arq->config.idle_ns;
 }
 
 uint64_t arq_deadline(const struct arq *arq)

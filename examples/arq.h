@@ -38,7 +38,7 @@ struct arq_config {
 	uint64_t rto_first_ns, rto_least_ns, rto_most_ns;
 	/* ask a side that owes nothing whether it is there; default 1 s */
 	uint64_t idle_ns;
-	/* all is done: stay and answer until nobody has asked for so long; default 100 ms */
+	/* all is done: stay and answer until nobody has asked for so long, several round trips; default 100 ms */
 	uint64_t linger_ns;
 };
 

@@ -18,7 +18,7 @@
 #define PAYLOAD 1440u
 
 struct bytes {
-	const uint8_t *data;
+	uint8_t *data;
 	size_t len;
 };
 
@@ -34,35 +34,48 @@ struct end {
 
 /* ---- what is sent ---- */
 
+/* From a file, or without one (-1) zeroes that can be written. */
+static struct bytes bytes_map(size_t len, int fd)
+{
+	int prot = fd < 0 ? PROT_READ | PROT_WRITE : PROT_READ;
+	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+	struct bytes bytes = {.len = len};
+
+	if (len > 0)
+		bytes.data = mmap(NULL, len, prot, flags, fd, 0);
+	if (bytes.data == MAP_FAILED)
+		err(1, "no memory for %zu bytes", len);
+	return bytes;
+}
+
+static void bytes_unmap(struct bytes bytes)
+{
+	if (bytes.len > 0)
+		munmap(bytes.data, bytes.len);
+}
+
 static struct bytes file_map(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct bytes file = {(const uint8_t *)"", 0};
+	struct bytes file;
 	struct stat status;
 
 	if (fd < 0 || fstat(fd, &status) < 0)
 		err(1, "%s", path);
 	if (!S_ISREG(status.st_mode))
 		errx(1, "%s: only a regular file can be sent", path);
-	if (status.st_size > 0) {
-		void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
-
-		if (data == MAP_FAILED)
-			err(1, "%s", path);
-		file = (struct bytes){data, (size_t)status.st_size};
-	}
+	file = bytes_map((size_t)status.st_size, fd);
 	close(fd);
 	return file;
 }
 
 static struct bytes generate(size_t len, uint64_t number)
 {
-	uint8_t *data = malloc(len ? len : 1);
+	struct bytes bytes = bytes_map(len, -1);
 
-	if (!data)
-		errx(1, "no memory for %zu bytes", len);
-	payload_fill(data, len, number);
-	return (struct bytes){data, len};
+	if (len > 0)
+		payload_fill(bytes.data, len, number);
+	return bytes;
 }
 
 /* ---- one end ---- */
@@ -147,40 +160,54 @@ static void print_faults(const struct end *end)
 	putchar('\n');
 }
 
-int main(int argc, char **argv)
+struct plan {
+	const char *file, *faults;
+	uint64_t megabytes, first, window;
+	bool both;
+};
+
+static void plan_read(struct plan *plan, int argc, char **argv)
 {
-	const char *file = NULL, *faults = "loss=20,dup=1,reorder=5,corrupt=1";
-	uint64_t megabytes = 100, first = 0, window = 2048;
-	bool both = false;
 	const struct arg args[] = {
-	    {"megabytes", "million bytes to send, if it is no file", .number = &megabytes,
+	    {"megabytes", "million bytes to send, if it is no file", .number = &plan->megabytes,
 		.max = 10000},
-	    {"file", "what to send instead", .text = &file},
-	    {"both", "send in both directions at the same time", .flag = &both},
-	    {"faults", "what the link does (see fault: in docs/names.md)", .text = &faults},
-	    {"first", "number of the first packet: 4294967290 wraps soon", .number = &first,
+	    {"file", "what to send instead", .text = &plan->file},
+	    {"both", "send it in both directions at the same time", .flag = &plan->both},
+	    {"faults", "what the link does (see fault: in docs/names.md)", .text = &plan->faults},
+	    {"first", "number of the first packet: 4294967290 wraps soon", .number = &plan->first,
 		.max = UINT32_MAX},
-	    {"window", "packets under way, a power of two", .number = &window, .min = 64,
+	    {"window", "packets under way, a power of two", .number = &plan->window, .min = 64,
 		.max = 4096},
 	    {0},
 	};
+
+	args_parse(argc, argv,
+	    "Sends a file, or so many bytes, through a bad link, whole and in order.", args);
+	if (plan->window & (plan->window - 1))
+		args_wrong(argv[0], "--window is %" PRIu64 ", no power of two", plan->window);
+}
+
+int main(int argc, char **argv)
+{
+	struct plan plan = {
+	    .faults = "loss=20,dup=1,reorder=5,corrupt=1", .megabytes = 100, .window = 2048};
 	struct end ends[2] = {{.who = "near end"}, {.who = "far end"}};
+	struct bytes bytes;
 	char bad[128], good[32];
 	pthread_t far;
 
-	args_parse(argc, argv,
-	    "Sends a file, or as much as wanted, through a bad link, whole and in order.", args);
+	plan_read(&plan, argc, argv);
 	snprintf(good, sizeof good, "pipe{arq-%ld}", (long)getpid());
-	snprintf(bad, sizeof bad, "fault:%s@%s", faults, good);
-	ends[0].to_send = file ? file_map(file) : generate(megabytes * 1000000, 1);
-	ends[1].to_send = both && !file ? generate(megabytes * 1000000, 2) : ends[0].to_send;
-	if (!both)
-		ends[1].to_send.len = 0;
+	snprintf(bad, sizeof bad, "fault:%s@%s", plan.faults, good);
+	bytes = plan.file ? file_map(plan.file) : generate(plan.megabytes * 1000000, 1);
+	ends[0].to_send = ends[1].expected = bytes;
+	if (plan.both)
+		ends[1].to_send = ends[0].expected = bytes;
 	for (int i = 0; i < 2; i++) {
 		ends[i].port = i == 0 ? bad : good;
-		ends[i].expected = ends[!i].to_send;
-		ends[i].config = (struct arq_config){
-		    .first = (uint32_t)first, .window = (uint32_t)window, .most = PAYLOAD};
+		ends[i].config = (struct arq_config){.first = (uint32_t)plan.first,
+		    .window = (uint32_t)plan.window,
+		    .most = PAYLOAD};
 	}
 	if (pthread_create(&far, NULL, drive, &ends[1]) != 0)
 		errx(1, "cannot start a thread");
@@ -190,5 +217,6 @@ int main(int argc, char **argv)
 		print_end(&ends[i]);
 	print_faults(&ends[0]);
 	puts("everything arrived bit for bit");
+	bytes_unmap(bytes);
 	return 0;
 }
