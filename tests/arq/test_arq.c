@@ -106,6 +106,21 @@ static void without_faults_nothing_is_sent_again(void **state)
 	link_close(&link);
 }
 
+/* One of ten packets lets one or two others pass. */
+static void packets_that_change_places_are_not_sent_again(void **state)
+{
+	static const struct link_faults faults = {
+	    .delay_ns = 1500, .spacing_ns = MICROSECOND, .reorder = 10};
+	struct link link = open_small(&faults, 5);
+
+	(void)state;
+	link.ends[0].to_send = 3000;
+	assert_true(link_run(&link, STEPS));
+	check_complete(&link);
+	assert_int_equal(arq_stats(link.ends[0].arq).resent, 0);
+	link_close(&link);
+}
+
 static void numbers_wrap_at_any_place_in_the_window(void **state)
 {
 	static const struct link_faults faults = {.loss = 20, .delay_ns = 50 * MICROSECOND};
@@ -258,6 +273,24 @@ static void a_reader_that_rests_stops_its_sender_and_loses_nothing(void **state)
 	far->rests = false;
 	link_run_until(&link, link.now_ns + 10 * MILLISECOND);
 	near->is_deaf = false;
+	run_whole(&link);
+}
+
+/* The news of room comes by itself, not when the sender, which asks ever more rarely, asks for it. */
+static void a_reader_that_goes_on_wakes_its_sender(void **state)
+{
+	struct link link = open_small(&perfect, 9);
+	uint64_t timeouts;
+
+	(void)state;
+	link.ends[0].to_send = 1000;
+	link.ends[1].rests = true;
+	link_run_until(&link, 10000 * MILLISECOND);
+	timeouts = arq_stats(link.ends[0].arq).timeouts;
+	link.ends[1].rests = false;
+	link_run_until(&link, link.now_ns + 20 * MILLISECOND);
+	assert_int_equal(link.ends[1].received, 1000);
+	assert_int_equal(arq_stats(link.ends[0].arq).timeouts, timeouts);
 	run_whole(&link);
 }
 
@@ -430,6 +463,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(everything_arrives_in_order_over_any_link),
 	    cmocka_unit_test(without_faults_nothing_is_sent_again),
+	    cmocka_unit_test(packets_that_change_places_are_not_sent_again),
 	    cmocka_unit_test(numbers_wrap_at_any_place_in_the_window),
 	    cmocka_unit_test(numbers_pass_the_middle),
 	    cmocka_unit_test(corrupted_packets_are_noticed),
@@ -439,6 +473,7 @@ int main(void)
 	    cmocka_unit_test(a_lost_farewell_does_no_harm),
 	    cmocka_unit_test(a_full_window_refuses_and_empties_again),
 	    cmocka_unit_test(a_reader_that_rests_stops_its_sender_and_loses_nothing),
+	    cmocka_unit_test(a_reader_that_goes_on_wakes_its_sender),
 	    cmocka_unit_test(round_trips_are_measured),
 	    cmocka_unit_test(the_timer_learns_that_the_link_has_become_slow),
 	    cmocka_unit_test(a_silent_side_is_given_up_after_the_tries),
