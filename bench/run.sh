@@ -28,6 +28,7 @@ switch_1514|inproc|switch_1514 switch 1514
 switch_fanin|switch_fanin|
 uv_rtt|uv_rtt|
 uv_throughput|uv_throughput|
+arq_goodput_1pct|arq_goodput|
 packet_rx|packet_rx|
 packet_tx|packet_tx|
 packet_rx_vs_dpdk|packet_vs_dpdk|packet_rx_vs_dpdk rx
