@@ -2,6 +2,7 @@
 /* The sliding-window protocol between two ends, over links of all kinds, in a time of its own. */
 #include "link.h"
 
+#include "../../examples/arq_packet.h"
 #include "support.h"
 
 #define STEPS       400000u
@@ -256,6 +257,40 @@ static void a_full_window_refuses_and_empties_again(void **state)
 	link_close(&link);
 }
 
+static void receive_number(struct arq *arq, uint32_t number)
+{
+	struct arq_packet packet = {.flags = ARQ_DATA, .number = number};
+	uint8_t wire[ARQ_HEADER];
+
+	arq_input(arq, wire, arq_packet_write(&packet, wire), 0);
+}
+
+static void packets_outside_of_the_window_are_not_kept(void **state)
+{
+	struct arq_config config = small(UINT32_MAX - 5);
+	const uint8_t *data;
+	struct arq *arq;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(arq_new(&config, 0, &arq), 0);
+	receive_number(arq, config.first + 64);
+	receive_number(arq, config.first + 0x7fffffff);
+	assert_int_equal(arq_stats(arq).outside, 2);
+	receive_number(arq, config.first - 1);
+	receive_number(arq, config.first - 0x7fffffff);
+	assert_int_equal(arq_stats(arq).again, 2);
+	assert_int_equal(arq_recv(arq, &data, &len), 0);
+	receive_number(arq, config.first + 63);
+	receive_number(arq, config.first);
+	assert_int_equal(arq_stats(arq).received, 2);
+	assert_int_equal(arq_recv(arq, &data, &len), 1);
+	assert_int_equal(arq_recv(arq, &data, &len), 0);
+	receive_number(arq, config.first + 64);
+	assert_int_equal(arq_stats(arq).received, 3);
+	arq_free(arq);
+}
+
 /* Nobody reads for ten seconds; what says that there is room again is lost. */
 static void a_reader_that_rests_stops_its_sender_and_loses_nothing(void **state)
 {
@@ -285,7 +320,10 @@ static void a_reader_that_goes_on_wakes_its_sender(void **state)
 	(void)state;
 	link.ends[0].to_send = 1000;
 	link.ends[1].rests = true;
-	link_run_until(&link, 10000 * MILLISECOND);
+	link_run_until(&link, 10500 * MILLISECOND); /* no timer is due then */
+	while (
+	    link.flying > 0 || arq_has_output(link.ends[1].arq)) /* the last question, its answer */
+		link_step(&link);
 	timeouts = arq_stats(link.ends[0].arq).timeouts;
 	link.ends[1].rests = false;
 	link_run_until(&link, link.now_ns + 20 * MILLISECOND);
@@ -472,6 +510,7 @@ int main(void)
 	    cmocka_unit_test(one_direction_ends_and_the_other_goes_on),
 	    cmocka_unit_test(a_lost_farewell_does_no_harm),
 	    cmocka_unit_test(a_full_window_refuses_and_empties_again),
+	    cmocka_unit_test(packets_outside_of_the_window_are_not_kept),
 	    cmocka_unit_test(a_reader_that_rests_stops_its_sender_and_loses_nothing),
 	    cmocka_unit_test(a_reader_that_goes_on_wakes_its_sender),
 	    cmocka_unit_test(round_trips_are_measured),
