@@ -214,7 +214,8 @@ static void arrivals(struct link *link)
 	}
 }
 
-bool link_step(struct link *link)
+/* The next thing, unless it is later than that. */
+static bool step(struct link *link, uint64_t until_ns)
 {
 	uint64_t next;
 
@@ -229,6 +230,7 @@ bool link_step(struct link *link)
 	next = next_event(link);
 	if (next == UINT64_MAX)
 		return false;
+	next = sooner(next, until_ns);
 	if (next > link->now_ns)
 		link->now_ns = next;
 	arrivals(link);
@@ -241,12 +243,12 @@ bool link_run(struct link *link, uint32_t steps)
 	bool goes_on = true;
 
 	while (goes_on && steps-- > 0 && !arq_error(ends[0].arq) && !arq_error(ends[1].arq))
-		goes_on = link_step(link);
+		goes_on = step(link, UINT64_MAX);
 	return arq_is_over(ends[0].arq) && arq_is_over(ends[1].arq);
 }
 
 void link_run_until(struct link *link, uint64_t time_ns)
 {
-	while (link->now_ns < time_ns && link_step(link))
+	while (link->now_ns < time_ns && step(link, time_ns))
 		continue;
 }

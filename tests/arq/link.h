@@ -50,16 +50,13 @@ void link_open(struct link *link, const struct arq_config *config, const struct 
     uint32_t seed);
 void link_close(struct link *link);
 
-/** Let the next thing happen. @return false: nothing will happen any more */
-bool link_step(struct link *link);
-
 /**
  * Until both ends are over, or one has failed, or so many steps were made.
  * @return whether both are over, without an error
  */
 bool link_run(struct link *link, uint32_t steps);
 
-/** Until the time has come. */
+/** Until the time has come, or nothing will happen any more. */
 void link_run_until(struct link *link, uint64_t time_ns);
 
 #endif
