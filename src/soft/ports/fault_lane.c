@@ -23,7 +23,7 @@ struct span lane_span(struct ring *ring, uint32_t at, uint32_t end)
 /* The lane's own slots from one on: `used` says how far. */
 static struct span own_span(const struct lane *lane, uint32_t ahead)
 {
-	uint32_t at = (lane->state->at + ahead) % lane->size;
+	uint32_t at = loom_ring_add(lane->state->at, ahead, lane->size);
 
 	return (struct span){lane->outer, lane->state->slots, lane->size, at, at};
 }
