@@ -319,11 +319,11 @@ static void open_ends(struct sender *s, struct receiver *r, const char *faults, 
 int main(int argc, char **argv)
 {
 	static struct plan plan = {
-	    .payloads = 100000, .k = 10, .m = 4, .len = 1400, .quiet_ms = 200};
+	    .payloads = 100000, .k = 16, .m = 4, .len = 1400, .quiet_ms = 200};
 	static struct sender sender = {.plan = &plan};
 	static struct receiver receiver = {.plan = &plan};
 	char own[32];
-	const char *pipe = own, *faults = "loss=2,reorder=1,seed=1";
+	const char *pipe = own, *faults = "loss=1,reorder=1,seed=1";
 	const struct arg args[] = {
 	    {"payloads", "payloads to send", .number = &plan.payloads, .min = 1, .max = UINT32_MAX},
 	    {"data", "data packets in a block", .number = &plan.k, .min = 1, .max = FEC_K_MAX},
