@@ -29,6 +29,7 @@ switch_fanin|switch_fanin|
 uv_rtt|uv_rtt|
 uv_throughput|uv_throughput|
 arq_goodput_1pct|arq_goodput|
+fec_encode|fec_encode|fec_encode 16 4
 packet_rx|packet_rx|
 packet_tx|packet_tx|
 packet_rx_vs_dpdk|packet_vs_dpdk|packet_rx_vs_dpdk rx

@@ -230,6 +230,8 @@ static void send_block(struct sender *s, uint64_t block, struct loom_frame *pack
 		uint64_t number = block * s->plan->k + i;
 		uint16_t len = plan_len(s->plan, number);
 
+		if (packets[i].cap < FEC_HEADER + (uint32_t)len)
+			errx(1, "a packet does not fit the ring's buffers");
 		payload_fill(packets[i].data + FEC_HEADER, len, number);
 		fec_data(&s->code, (uint32_t)block, i, &packets[i], len);
 	}
@@ -263,7 +265,7 @@ static void receive_rest(const struct sender *s, struct receiver *r)
 static void run(struct sender *s, struct receiver *r)
 {
 	const struct plan *plan = s->plan;
-	struct loom_frame packets[FEC_TOTAL_MAX];
+	struct loom_frame packets[FEC_TOTAL_MAX] = {0};
 
 	for (uint64_t block = 0; block < plan_blocks(plan);) {
 		unsigned total = plan_k(plan, block) + (unsigned)plan->m;
@@ -319,11 +321,11 @@ static void open_ends(struct sender *s, struct receiver *r, const char *faults, 
 int main(int argc, char **argv)
 {
 	static struct plan plan = {
-	    .payloads = 100000, .k = 10, .m = 4, .len = 1400, .quiet_ms = 200};
+	    .payloads = 100000, .k = 16, .m = 4, .len = 1400, .quiet_ms = 200};
 	static struct sender sender = {.plan = &plan};
 	static struct receiver receiver = {.plan = &plan};
 	char own[32];
-	const char *pipe = own, *faults = "loss=2,reorder=1,seed=1";
+	const char *pipe = own, *faults = "loss=1,reorder=1,seed=1";
 	const struct arg args[] = {
 	    {"payloads", "payloads to send", .number = &plan.payloads, .min = 1, .max = UINT32_MAX},
 	    {"data", "data packets in a block", .number = &plan.k, .min = 1, .max = FEC_K_MAX},

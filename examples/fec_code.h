@@ -11,7 +11,7 @@
  *        └────────┴────────┴───────┴───┴───┴─────────┴────────────────────────────────┘
  *                                                    └ the shard: what is protected
  *
- * Numbers are big-endian. The CRC is of all that follows it: whatever was changed on the way is a loss. A
+ * Numbers are big-endian. The CRC covers the whole packet: one that was changed on the way is a loss. A
  * shorter payload counts as if zeros followed up to the block's longest; they are not sent. Packets stay
  * where they are, in the rings' buffers: the library takes arrays of pointers.
  */

@@ -10,7 +10,7 @@
 
 #define BLOCK 77u
 
-/* A block's packets, sent and received in the same buffers; what follows a packet there is garbage. */
+/* A block's packets; what follows one in its buffer is garbage, another one when it is received. */
 struct sample {
 	struct fec_code code;
 	uint8_t buffers[FEC_TOTAL_MAX][FEC_PACKET_MAX];
@@ -64,6 +64,8 @@ static struct fec_block block_without(const struct sample *s, uint64_t lost)
 	for (unsigned i = s->code.k + s->code.m; i-- > 0;) { /* backwards: order does not matter */
 		if (lost >> i & 1)
 			continue;
+		memset(s->packets[i].data + s->packets[i].len, 0x3c,
+		    FEC_PACKET_MAX - s->packets[i].len);
 		assert_ok(fec_open(&s->packets[i], &header));
 		assert_ok(fec_block_add(&block, &header, &s->packets[i]));
 	}

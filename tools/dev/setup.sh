@@ -9,9 +9,9 @@
 {
 	setup_base='cc meson ninja pkg-config python3'
 	setup_run="$setup_base ip ping"
-	setup_test="$setup_run cxx cmocka libbpf libuv liburing libxdp pcap strace valgrind"
+	setup_test="$setup_run cxx cmocka libbpf libuv liburing libxdp isal pcap strace valgrind"
 	setup_clang='clang clang-rt'
-	setup_lint="$setup_base cmocka libbpf libuv liburing libxdp pcap clang-format clang-tidy cppcheck shellcheck mandoc spin git npm ca-certificates"
+	setup_lint="$setup_base cmocka libbpf libuv liburing libxdp isal pcap clang-format clang-tidy cppcheck shellcheck mandoc spin git npm ca-certificates"
 }
 
 # Where it lives in sbin, an ordinary user's PATH lacks it.
@@ -59,6 +59,7 @@ setup_met() { # NEED
 	cmocka) echo '#include <cmocka.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	pcap) echo '#include <pcap/pcap.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	meson) case $(meson --version 2>/dev/null) in '' | 0.[0-9] | 0.[0-9].* | 0.[1-5][0-9].* | 0.60.*) false ;; esac ;;
+	isal) echo '#include <isa-l.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	liburing) echo '#include <liburing.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	libuv) echo '#include <uv.h>' | $(setup_cc) -E - >/dev/null 2>&1 ;;
 	libxdp) pkg-config --exists libxdp libbpf ;;
@@ -95,6 +96,7 @@ setup_packages() { # NEED
 	libbpf) echo libbpf-dev ;;
 	gnuplot) echo gnuplot-nox ;;
 	ip) echo iproute2 ;;
+	isal) echo libisal-dev ;;
 	liburing) echo liburing-dev ;;
 	libuv) echo libuv1-dev ;;
 	libxdp) echo libxdp-dev libbpf-dev ;;
