@@ -253,7 +253,7 @@ int netns_address(const char *name, const char *address)
 /* ---- filters ---- */
 
 /* Of one answer; *more: others follow. The first message of a priority stands for no filter. */
-static int filters_count(const struct nlmsghdr *at, size_t left, bool *more)
+static int filters_count(struct nlmsghdr *at, size_t left, bool *more)
 {
 	int n = 0;
 

@@ -466,7 +466,7 @@ static void a_child_does_not_keep_the_network_that_its_parent_gives_back(void **
 static void monitors_see_what_passes_host_rings(void **state)
 {
 	struct wire *wire = *state;
-	struct end watch = {NULL};
+	struct end watch;
 	struct loom_frame frame;
 	uint8_t data[64];
 	int fd;

@@ -40,7 +40,8 @@ struct stale {
 	unsigned n;
 };
 
-static const struct rtattr *attribute_find(const struct rtattr *at, size_t left, unsigned type)
+/* Nothing here is changed: netlink's macros have no const. */
+static struct rtattr *attribute_find(struct rtattr *at, size_t left, unsigned type)
 {
 	for (; RTA_OK(at, left); at = RTA_NEXT(at, left))
 		if ((at->rta_type & NLA_TYPE_MASK) == type)
@@ -49,10 +50,10 @@ static const struct rtattr *attribute_find(const struct rtattr *at, size_t left,
 }
 
 /* Its kind's options hold the program's name. */
-static bool is_ours(const struct nlmsghdr *message)
+static bool is_ours(struct nlmsghdr *message)
 {
-	const struct tcmsg *filter = NLMSG_DATA(message);
-	const struct rtattr *options, *name;
+	struct tcmsg *filter = NLMSG_DATA(message);
+	struct rtattr *options, *name;
 
 	if (TC_H_MAJ(filter->tcm_info) >> 16 != PRIORITY || filter->tcm_handle == 0)
 		return false;
@@ -63,7 +64,7 @@ static bool is_ours(const struct nlmsghdr *message)
 	       strncmp(RTA_DATA(name), HOST_PROGRAM_PREFIX, strlen(HOST_PROGRAM_PREFIX)) == 0;
 }
 
-static void look_at(const struct nlmsghdr *message, struct stale *stale)
+static void look_at(struct nlmsghdr *message, struct stale *stale)
 {
 	const struct tcmsg *filter = NLMSG_DATA(message);
 	char name[IF_NAMESIZE];
@@ -84,8 +85,7 @@ static bool batch_read(int fd, struct stale *stale)
 	size_t left = got > 0 ? (size_t)got : 0;
 	bool any = NLMSG_OK(&batch.first, left);
 
-	for (const struct nlmsghdr *at = &batch.first; NLMSG_OK(at, left);
-	     at = NLMSG_NEXT(at, left)) {
+	for (struct nlmsghdr *at = &batch.first; NLMSG_OK(at, left); at = NLMSG_NEXT(at, left)) {
 		if (at->nlmsg_type == NLMSG_DONE || at->nlmsg_type == NLMSG_ERROR)
 			return false;
 		look_at(at, stale);
