@@ -91,6 +91,7 @@ struct loom_txring {
 	uint32_t num_slots;
 	uint32_t num_bufs;  /* from LOOM_FIRST_BUFFER on; with offsets 0: no slot is ordinary */
 	uint32_t frame_max; /* bytes that fit one slot: buf_size less the initial offset */
+	uint32_t chain_max; /* slots that one packet may have */
 	const void *region;
 	uint32_t id;          /* of the port, for debug builds */
 	uint32_t all_bufs;    /* num_bufs as it really is */
@@ -282,12 +283,10 @@ LOOM_INLINE unsigned loom_tx_space(const struct loom_txring *tx)
 	return loom_ring_distance(ring->head, ring->tail, tx->num_slots);
 }
 
-/** Largest packet that loom_send() takes, in bytes: as many slots as a chain may have, or the ring. */
+/** Largest packet that loom_send() takes, in bytes: as many slots as a packet may have here. */
 LOOM_INLINE size_t loom_tx_max_payload(const struct loom_txring *tx)
 {
-	uint32_t slots = tx->num_slots - 1;
-
-	return (size_t)tx->frame_max * (slots < NETMAP_MAX_FRAGS ? slots : NETMAP_MAX_FRAGS);
+	return (size_t)tx->frame_max * tx->chain_max;
 }
 
 /**

@@ -35,10 +35,12 @@ struct device_map {
 	uint8_t *base;
 	size_t size;
 	struct netmap_if *nifp;
-	uint8_t *buffers;   /* address of buffer 0 */
-	uint32_t num_bufs;  /* valid indexes are 2 … num_bufs - 1 */
-	uint32_t buf_size;  /* from one buffer to the next … */
-	uint32_t buf_room;  /* … and what of it a packet may fill */
+	uint8_t *buffers;  /* address of buffer 0 */
+	uint32_t num_bufs; /* valid indexes are 2 … num_bufs - 1 */
+	uint32_t buf_size; /* from one buffer to the next … */
+	uint32_t buf_room; /* … and what of it a packet may fill */
+	uint32_t
+	    chain_max; /* slots of one packet sent by a NIC ring; 0: netmap's NETMAP_MAX_FRAGS */
 	const void *region; /* equal for devices whose buffers may be swapped */
 };
 

@@ -73,6 +73,16 @@ int port_ring(const struct loom_port *port, bool tx, unsigned index, struct devi
 	return lending_check_ring(port, tx, index);
 }
 
+/* Slots that one packet may have on a TX ring of so many. */
+static uint32_t chain_max(const struct loom_port *port, uint32_t slots, bool host)
+{
+	uint32_t most = host ? 0 : port->map.chain_max;
+
+	if (most == 0)
+		most = NETMAP_MAX_FRAGS;
+	return slots - 1 < most ? slots - 1 : most;
+}
+
 int loom_tx(struct loom_port *port, unsigned index, struct loom_txring *out)
 {
 	struct device_ring *ring;
@@ -88,6 +98,7 @@ int loom_tx(struct loom_port *port, unsigned index, struct loom_txring *out)
 	    .buf_size = port->map.buf_size,
 	    .num_bufs = port->map.num_bufs - LOOM_FIRST_BUFFER,
 	    .frame_max = port->map.buf_room - port->offset,
+	    .chain_max = chain_max(port, ring->ring->num_slots, index >= port->reg.nr_tx_rings),
 	    .sync = &ring->sync,
 	    .region = port->map.region,
 	    .id = port->id,
@@ -204,8 +215,7 @@ int loom_port_info(const struct loom_port *port, struct loom_info *out)
 	out->rx_slots = reg->nr_rx_slots;
 	out->buffer_size = port->map.buf_size;
 	out->max_payload =
-	    (port->map.buf_room - port->offset) *
-	    (out->tx_slots - 1 < NETMAP_MAX_FRAGS ? out->tx_slots - 1 : NETMAP_MAX_FRAGS);
+	    (port->map.buf_room - port->offset) * chain_max(port, out->tx_slots, out->host);
 	out->extra_buffers = reg->nr_extra_bufs;
 	return 0;
 }

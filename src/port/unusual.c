@@ -438,7 +438,7 @@ static unsigned forward(const struct loom_rxring *rx, const struct loom_txring *
 	while ((slots = packet_at_head(rx, &len)) > 0 && slots <= n) {
 		uint32_t needs = swap ? slots : slots_for(tx, len);
 
-		if (needs >= tx->num_slots || needs > NETMAP_MAX_FRAGS) {
+		if (needs > tx->chain_max) {
 			count_drop(tx->sync, LOOM_DROP_OVERSIZED);
 		} else {
 			if (loom_tx_space(tx) < needs)

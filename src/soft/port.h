@@ -67,6 +67,7 @@ struct port {
 	uint32_t num_tx, num_rx;   /* all rings, host rings included and last */
 	uint32_t host_tx, host_rx;
 	uint32_t tx_slots, rx_slots;
+	uint32_t chain_max; /* slots that a packet may have which is sent; 0: NETMAP_MAX_FRAGS */
 	struct ring *tx, *rx;
 	uint32_t *tx_users, *rx_users; /* descriptors per ring; PORT_EXCLUSIVE: one, and no more */
 	bool zero_copy;

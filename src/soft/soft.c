@@ -32,6 +32,7 @@ static int soft_map(struct device *device, struct device_map *out)
 	    .num_bufs = region->num_bufs,
 	    .buf_size = region->buf_size,
 	    .buf_room = region->buf_room,
+	    .chain_max = soft->port->chain_max,
 	    .region = region,
 	};
 	return 0;

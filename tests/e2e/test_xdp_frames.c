@@ -2,8 +2,9 @@
 /* Frames of all kinds through AF_XDP: tagged, longer than a buffer, too short, too long, of bad slots. */
 #include "wire.h"
 
-#define JUMBO 9014u
-#define ROOM  1792u /* of a buffer of 2,048 bytes */
+#define JUMBO   9014u
+#define ROOM    1792u /* of a buffer of 2,048 bytes */
+#define LARGEST (17 * ROOM)
 
 static void jumbo_open(struct wire *wire, const struct loom_config *config)
 {
@@ -47,6 +48,31 @@ static void jumbo_frames_come_in_several_buffers(void **state)
 static void jumbo_frames_come_in_larger_buffers(void **state)
 {
 	large_frames_pass_in_buffers_of(*state, 4096);
+}
+
+/* The kernel takes so many buffers for one packet, and that is what the port says. */
+static void the_largest_packet_that_a_port_names_is_one_that_arrives(void **state)
+{
+	static uint8_t data[LARGEST + 1], got[LARGEST];
+	struct wire *wire = *state;
+	struct loom_info info;
+
+	assert_int_equal(netns_mtu(NEAR, 40000), 0);
+	assert_int_equal(netns_mtu(FAR, 40000), 0);
+	wire_open(wire);
+	assert_ok(loom_port_info(wire->near.port, &info));
+	assert_int_equal(info.max_payload, LARGEST);
+	assert_int_equal(loom_tx_max_payload(&wire->near.tx), LARGEST);
+	for (uint32_t i = 0; i < 20; i++) {
+		packet_fill(data, LARGEST, i);
+		assert_int_equal(loom_send(&wire->near.tx, data, LARGEST), 1);
+		end_flush(&wire->near);
+		assert_int_equal(receive_whole(&wire->far, got, sizeof got), LARGEST);
+		assert_true(packet_is(got, LARGEST, i));
+	}
+	assert_refused(
+	    loom_send(&wire->near.tx, data, LARGEST + 1), -EMSGSIZE, "this ring takes 30464");
+	assert_int_equal(end_tx_drops(&wire->near, LOOM_DROP_BAD_LENGTH), 0);
 }
 
 static uint64_t lost(const struct end *end)
@@ -168,6 +194,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest xdp_frames[] = {
 	    WIRE_TEST(jumbo_frames_come_in_several_buffers),
 	    WIRE_TEST(jumbo_frames_come_in_larger_buffers),
+	    WIRE_TEST(the_largest_packet_that_a_port_names_is_one_that_arrives),
 	    WIRE_TEST(a_frame_that_no_ring_can_hold_is_counted_and_passed_over),
 	    WIRE_TEST(tagged_frames_arrive_with_their_tags),
 	    WIRE_TEST(short_frames_arrive_and_those_without_a_header_are_counted),

@@ -6,12 +6,15 @@
 #include <linux/capability.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "wire.h"
+
+#define EXIT_SKIP 77
 
 static int open_xdp(const char *name, struct loom_port **out)
 {
@@ -121,6 +124,69 @@ static void without_rights_the_packet_kind_comes_next(void **state)
 	assert_int_equal(child_wait(child_start(refuses_without_rights, NULL)), 0);
 }
 
+/* What capabilities are worth over a namespace of one's own: a packet socket, and no BPF. */
+static int refuses_to_own_root(void *arg)
+{
+	struct loom_port *port = NULL;
+	struct loom_info info;
+
+	(void)arg;
+	/* Without CAP_SYS_ADMIN it takes a user namespace; to be root there takes CAP_SETFCAP. */
+	if (keep_capabilities(1ull << CAP_SETFCAP) != 0)
+		return 2;
+	if (netns_enter() != 0)
+		return EXIT_SKIP;
+	if (netns_cable(NEAR, FAR) != 0)
+		return 3;
+	if (open_xdp("xdp:" NEAR, &port) != -EPERM || !strstr(loom_error(), "CAP_BPF") ||
+	    !strstr(loom_error(), "initial user namespace"))
+		return 4;
+	if (loom_open("netmap:" NEAR, NULL, &port) != 0 || loom_port_info(port, &info) != 0)
+		return 5;
+	loom_close(port);
+	return strcmp(info.kind, "packet") == 0 && strstr(info.tried, "CAP_BPF") ? 0 : 6;
+}
+
+/* The interface is somebody else's: no kind can have it, and the message says what is missing. */
+static int refuses_to_strangers(void *arg)
+{
+	struct loom_port *port = NULL;
+
+	(void)arg;
+	if (keep_capabilities(0) != 0)
+		return 2;
+	if (unshare(CLONE_NEWUSER) != 0)
+		return EXIT_SKIP;
+	if (open_xdp("xdp:" NEAR, &port) != -EPERM || !strstr(loom_error(), "CAP_BPF"))
+		return 4;
+	if (loom_open("netmap:" NEAR, NULL, &port) != -EPERM)
+		return 5;
+	return strstr(loom_error(), "CAP_NET_RAW") ? 0 : 6;
+}
+
+static void in_a_user_namespace(int (*body)(void *arg))
+{
+	int status = child_wait(child_start(body, NULL));
+
+	if (status == EXIT_SKIP) {
+		print_message("SKIP: no user namespace can be made here\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+}
+
+static void in_a_user_namespace_of_its_own_root_gets_the_packet_kind(void **state)
+{
+	(void)state;
+	in_a_user_namespace(refuses_to_own_root);
+}
+
+static void an_interface_of_another_user_namespace_is_refused_with_what_is_missing(void **state)
+{
+	(void)state;
+	in_a_user_namespace(refuses_to_strangers);
+}
+
 static int refuses_to_pin(void *arg)
 {
 	const struct rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
@@ -152,6 +218,8 @@ int main(int argc, char **argv)
 	    WIRE_TEST(another_xdp_program_is_left_alone),
 	    WIRE_TEST(what_is_taken_in_one_mode_is_not_had_in_the_other),
 	    WIRE_TEST(without_rights_the_packet_kind_comes_next),
+	    WIRE_TEST(in_a_user_namespace_of_its_own_root_gets_the_packet_kind),
+	    WIRE_TEST(an_interface_of_another_user_namespace_is_refused_with_what_is_missing),
 	    WIRE_TEST(a_small_memory_lock_limit_is_named_with_its_remedy),
 	};
 

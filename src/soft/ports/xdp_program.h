@@ -18,7 +18,7 @@
 struct xdp_program {
 	int link, map;  /* descriptors; -1 */
 	bool native;    /* runs in the driver, not on the host's own packet buffers */
-	bool fragments; /* takes packets of several buffers */
+	bool fragments; /* packets of several buffers come through, if the socket takes them */
 };
 
 /**

@@ -169,13 +169,14 @@ static bool busy_poll_start(int fd, uint32_t microseconds)
 	       setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof budget) == 0;
 }
 
-static void socket_set_up(const struct xdp_port *xdp, struct xdp_queue *q, const struct port *port)
+static void socket_set_up(const struct xdp_port *xdp, struct xdp_queue *q, struct port *port)
 {
 	const uint32_t budget = entries_for(port->tx_slots);
 
 	q->rx.fd = q->tx.fd = xsk_socket__fd(q->socket);
 	q->rx.counted = 0;
 	q->tx.fragments = xdp->fragments;
+	port->chain_max = xdp->fragments ? XDP_FRAGS_MAX : 1;
 	setsockopt(q->tx.fd, SOL_XDP, XDP_SEND_BUDGET, &budget, sizeof budget);
 	q->rx.busy_poll = xdp->busy_poll_us > 0 && busy_poll_start(q->rx.fd, xdp->busy_poll_us);
 }
