@@ -17,19 +17,30 @@
 #define STALE_MAX  64u /* more, at once, are left for the next time */
 #define BATCH_SIZE 32768u
 
-static struct bpf_tc_hook hook_of(int interface, bool way_in)
+/* libbpf refuses structs whose padding is not zero. */
+static void hook_fill(struct bpf_tc_hook *hook, int interface, bool way_in)
 {
-	return (struct bpf_tc_hook){.sz = sizeof(struct bpf_tc_hook),
-	    .ifindex = interface,
-	    .attach_point = way_in ? BPF_TC_INGRESS : BPF_TC_EGRESS};
+	memset(hook, 0, sizeof *hook);
+	hook->sz = sizeof *hook;
+	hook->ifindex = interface;
+	hook->attach_point = way_in ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+}
+
+static void options_fill(struct bpf_tc_opts *options, int tap)
+{
+	memset(options, 0, sizeof *options);
+	options->sz = sizeof *options;
+	options->handle = (uint32_t)tap;
+	options->priority = PRIORITY;
 }
 
 void host_filter_detach(int interface, bool way_in, int tap)
 {
-	const struct bpf_tc_opts options = {
-	    .sz = sizeof options, .handle = (uint32_t)tap, .priority = PRIORITY};
-	struct bpf_tc_hook hook = hook_of(interface, way_in);
+	struct bpf_tc_opts options;
+	struct bpf_tc_hook hook;
 
+	hook_fill(&hook, interface, way_in);
+	options_fill(&options, tap);
 	bpf_tc_detach(&hook, &options);
 }
 
@@ -126,17 +137,18 @@ static void sweep(int interface, bool way_in)
 
 int host_filter_attach(int interface, bool way_in, int tap, int program)
 {
-	struct bpf_tc_hook hook = hook_of(interface, way_in);
-	struct bpf_tc_opts options = {.sz = sizeof options,
-	    .prog_fd = program,
-	    .flags = BPF_TC_F_REPLACE,
-	    .handle = (uint32_t)tap,
-	    .priority = PRIORITY};
-	int err = bpf_tc_hook_create(&hook);
+	struct bpf_tc_opts options;
+	struct bpf_tc_hook hook;
+	int err;
 
+	hook_fill(&hook, interface, way_in);
+	err = bpf_tc_hook_create(&hook);
 	if (err && err != -EEXIST)
 		return err;
 	sweep(interface, true);
 	sweep(interface, false);
+	options_fill(&options, tap);
+	options.prog_fd = program;
+	options.flags = BPF_TC_F_REPLACE;
 	return bpf_tc_attach(&hook, &options);
 }

@@ -119,11 +119,15 @@ static int load_guarded(const struct program *program)
 static int tcx_attach(
     struct host_hook *hook, const struct program *program, int interface, bool way_in)
 {
-	const struct bpf_link_create_opts options = {.sz = sizeof options, .flags = MPROG_FIRST};
+	struct bpf_link_create_opts options;
 	int fd = load(program->name, program->code, program->size);
 
 	if (fd < 0)
 		return fd;
+	memset(&options, 0,
+	    sizeof options); /* a union that initialisers need not clear is part of it */
+	options.sz = sizeof options;
+	options.flags = MPROG_FIRST;
 	hook->link = bpf_link_create(fd, interface, way_in ? TCX_INGRESS : TCX_EGRESS, &options);
 	if (hook->link < 0)
 		hook->link = -errno;
