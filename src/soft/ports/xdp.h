@@ -79,6 +79,7 @@ struct xdp_port {
 	bool zero_copy, fragments;
 	int no_zero_copy, no_native; /* why a better mode was refused; 0 */
 	char hurts[64];              /* offloads that change what is received; "" */
+	char rings[80];              /* the driver's, for people; "" */
 	uint32_t num_queues;
 	struct xdp_umem *umem;
 	struct xdp_program program;

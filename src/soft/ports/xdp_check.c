@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Asking an interface for its queues, its frames and its offloads. */
+/* Asking an interface for its queues, its rings, its frames and its offloads. */
 #include "xdp_check.h"
 
 #include <errno.h>
@@ -34,6 +34,17 @@ static void read_queues(int fd, struct ifreq *request, struct xdp_facts *out)
 	}
 	out->rx_queues += out->rx_queues == 0;
 	out->tx_queues += out->tx_queues == 0;
+}
+
+/* Virtual interfaces have none. */
+static void read_rings(int fd, struct ifreq *request, struct xdp_facts *out)
+{
+	struct ethtool_ringparam rings = {.cmd = ETHTOOL_GRINGPARAM};
+
+	if (ask(fd, request, &rings) != 0)
+		return;
+	out->rx_ring = rings.rx_pending;
+	out->tx_ring = rings.tx_pending;
 }
 
 static bool flag(int fd, struct ifreq *request, uint32_t command)
@@ -80,11 +91,25 @@ int xdp_facts_read(int interface, struct xdp_facts *out)
 	if (!err) {
 		out->frame_max = (uint32_t)request.ifr_mtu + ETH_HLEN + 2 * VLAN_TAG;
 		read_queues(fd, &request, out);
+		read_rings(fd, &request, out);
 		read_offloads(fd, &request, out);
 	}
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+void xdp_check_rings(const struct xdp_facts *facts, uint32_t rx_slots, char *out, size_t size)
+{
+	char longer[48] = "";
+
+	out[0] = 0;
+	if (facts->rx_ring == 0 && facts->tx_ring == 0)
+		return;
+	/* One slot always stays empty. */
+	if (facts->rx_ring >= rx_slots)
+		snprintf(longer, sizeof longer, " (the port has %u slots)", rx_slots);
+	snprintf(out, size, "rx %u%s, tx %u", facts->rx_ring, longer, facts->tx_ring);
 }
 
 int xdp_check_frames(const struct xdp_facts *facts, const char *name, uint32_t room, bool fragments)

@@ -204,6 +204,8 @@ static void mode_say(struct port *port, const struct xdp_port *xdp)
 		mode_add(port, "zero-copy", strerror(-xdp->no_zero_copy));
 	if (xdp->hurts[0])
 		mode_add(port, "switch off", xdp->hurts);
+	if (xdp->rings[0])
+		mode_add(port, "the driver's rings", xdp->rings);
 	port->zero_copy = xdp->zero_copy;
 }
 
@@ -217,6 +219,7 @@ int xdp_queue_open(struct port *port, struct xdp_queue *q)
 		return error_set(
 		    err, "port \"%s\": its interface is gone: %s", port->name, strerror(-err));
 	memcpy(xdp->hurts, facts.hurts, sizeof xdp->hurts);
+	xdp_check_rings(&facts, port->rx_slots, xdp->rings, sizeof xdp->rings);
 	err = socket_bind(xdp, q, port, facts.name);
 	if (err)
 		return err;
