@@ -56,8 +56,13 @@ static int load(int map, uint32_t flags)
 	    {.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect_map},
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
-	const struct bpf_prog_load_opts options = {.sz = sizeof options, .prog_flags = flags};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, PROGRAM_NAME, "Dual BSD/GPL", code,
+	struct bpf_prog_load_opts options;
+	int fd;
+
+	memset(&options, 0, sizeof options); /* libbpf refuses structs whose padding is not zero */
+	options.sz = sizeof options;
+	options.prog_flags = flags;
+	fd = bpf_prog_load(BPF_PROG_TYPE_XDP, PROGRAM_NAME, "Dual BSD/GPL", code,
 	    sizeof code / sizeof code[0], &options);
 
 	return fd < 0 ? -errno : fd;
@@ -84,8 +89,7 @@ static int program_load(bool native, struct xdp_program *out)
 
 static int attach_new(int interface, bool native, struct xdp_program *out)
 {
-	const struct bpf_link_create_opts options = {
-	    .sz = sizeof options, .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE};
+	struct bpf_link_create_opts options;
 	int err = map_create(&out->map), program;
 
 	if (err)
@@ -93,6 +97,9 @@ static int attach_new(int interface, bool native, struct xdp_program *out)
 	program = program_load(native, out);
 	if (program < 0)
 		return program;
+	memset(&options, 0, sizeof options);
+	options.sz = sizeof options;
+	options.flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
 	out->link = bpf_link_create(program, interface, BPF_XDP, &options);
 	err = out->link < 0 ? -errno : 0;
 	out->native = native;
