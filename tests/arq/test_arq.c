@@ -260,7 +260,7 @@ static void a_full_window_refuses_and_empties_again(void **state)
 static void receive_number(struct arq *arq, uint32_t number)
 {
 	struct arq_packet packet = {.flags = ARQ_DATA, .number = number};
-	uint8_t wire[ARQ_HEADER];
+	uint8_t wire[LINK_PACKET];
 
 	arq_input(arq, wire, arq_packet_write(&packet, wire), 0);
 }
