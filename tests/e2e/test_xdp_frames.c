@@ -3,8 +3,8 @@
 #include "wire.h"
 
 #define JUMBO   9014u
-#define ROOM    1792u /* of a buffer of 2,048 bytes */
-#define LARGEST (17 * ROOM)
+#define ROOM    1792u  /* of a buffer of 2,048 bytes */
+#define LARGEST 30464u /* of 17 slots */
 
 static void jumbo_open(struct wire *wire, const struct loom_config *config)
 {
