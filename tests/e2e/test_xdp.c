@@ -72,6 +72,26 @@ static void packets_of_all_lengths_arrive_both_ways(void **state)
 	exchange(&wire->far, &wire->near, 20000, any);
 }
 
+/* In the program's own syncs; who sleeps is woken all the same. */
+static void packets_arrive_with_busy_polling(void **state)
+{
+	struct wire *wire = *state;
+	struct loom_info info;
+
+	end_open(&wire->near, NEAR, LOOM_CONFIG(.xdp_busy_poll_us = 50));
+	end_open(&wire->far, FAR, LOOM_CONFIG(.xdp_busy_poll_us = 50));
+	assert_ok(loom_port_info(wire->far.port, &info));
+	assert_non_null(strstr(info.mode, "busy polling"));
+	assert_null(strstr(info.mode, "busy polling:")); /* a reason why there is none */
+	exchange(&wire->near, &wire->far, 20000, any);
+	exchange(&wire->far, &wire->near, 20000, any);
+	for (uint32_t i = 0; i < 20; i++) {
+		end_send(&wire->near, i, 60);
+		end_flush(&wire->near);
+		end_expect(&wire->far, i, 60);
+	}
+}
+
 static void the_mode_is_the_one_that_was_asked_for(void **state)
 {
 	struct wire *wire = *state;
@@ -115,6 +135,7 @@ int main(int argc, char **argv)
 	    WIRE_TEST(the_mode_is_the_one_that_was_asked_for),
 	    WIRE_TEST(what_was_refused_and_what_hurts_stands_in_the_mode),
 	    WIRE_TEST(packets_of_all_lengths_arrive_both_ways),
+	    WIRE_TEST(packets_arrive_with_busy_polling),
 	    WIRE_TEST(a_million_packets_arrive_in_order_and_whole),
 	};
 

@@ -75,7 +75,8 @@ struct xdp_port {
 	int interface;
 	enum loom_xdp_mode mode; /* as asked for */
 	uint32_t busy_poll_us;
-	unsigned way; /* to bind: those before it were refused */
+	int no_busy_poll; /* why there is none although it was asked for; 0 */
+	unsigned way;     /* to bind: those before it were refused */
 	bool zero_copy, fragments;
 	int no_zero_copy, no_native; /* why a better mode was refused; 0 */
 	char hurts[64];              /* offloads that change what is received; "" */

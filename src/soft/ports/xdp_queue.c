@@ -159,17 +159,19 @@ static int link_watch_open(const struct xdp_port *xdp, struct xdp_queue *q, cons
 	return 0;
 }
 
-/* A wish: a kernel that cannot goes on with interrupts. */
-static bool busy_poll_start(int fd, uint32_t microseconds)
+/* A wish: a kernel that cannot goes on with interrupts, and the mode says so. */
+static int busy_poll_start(int fd, uint32_t microseconds)
 {
 	const int prefer = 1, budget = BUSY_POLL_BUDGET;
+	bool done =
+	    setsockopt(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &prefer, sizeof prefer) == 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &microseconds, sizeof microseconds) == 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof budget) == 0;
 
-	return setsockopt(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &prefer, sizeof prefer) == 0 &&
-	       setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &microseconds, sizeof microseconds) == 0 &&
-	       setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof budget) == 0;
+	return done ? 0 : -errno;
 }
 
-static void socket_set_up(const struct xdp_port *xdp, struct xdp_queue *q, struct port *port)
+static void socket_set_up(struct xdp_port *xdp, struct xdp_queue *q, struct port *port)
 {
 	const uint32_t budget = entries_for(port->tx_slots);
 
@@ -178,7 +180,10 @@ static void socket_set_up(const struct xdp_port *xdp, struct xdp_queue *q, struc
 	q->tx.fragments = xdp->fragments;
 	port->chain_max = xdp->fragments ? XDP_FRAGS_MAX : 1;
 	setsockopt(q->tx.fd, SOL_XDP, XDP_SEND_BUDGET, &budget, sizeof budget);
-	q->rx.busy_poll = xdp->busy_poll_us > 0 && busy_poll_start(q->rx.fd, xdp->busy_poll_us);
+	if (xdp->busy_poll_us == 0)
+		return;
+	xdp->no_busy_poll = busy_poll_start(q->rx.fd, xdp->busy_poll_us);
+	q->rx.busy_poll = xdp->no_busy_poll == 0;
 }
 
 /* One more part, if there is room for it. */
@@ -196,12 +201,15 @@ static void mode_say(struct port *port, const struct xdp_port *xdp)
 			  : xdp->program.native ? "native, copies"
 						: "generic, copies";
 
-	snprintf(port->mode, sizeof port->mode, "%s%s%s%s", how, xdp->busy_poll_us ? ", polls" : "",
+	snprintf(port->mode, sizeof port->mode, "%s%s%s%s", how,
+	    xdp->busy_poll_us && !xdp->no_busy_poll ? ", busy polling" : "",
 	    xdp->fragments ? ", multi-buffer" : "", xdp->umem->alone ? ", memory of its own" : "");
 	if (xdp->no_native)
 		mode_add(port, "native", strerror(-xdp->no_native));
 	if (xdp->no_zero_copy && !xdp->zero_copy)
 		mode_add(port, "zero-copy", strerror(-xdp->no_zero_copy));
+	if (xdp->no_busy_poll)
+		mode_add(port, "busy polling", strerror(-xdp->no_busy_poll));
 	if (xdp->hurts[0])
 		mode_add(port, "switch off", xdp->hurts);
 	if (xdp->rings[0])
