@@ -43,9 +43,9 @@ build_main() {
 	build_compile build
 }
 
-# Many tests sleep most of their time: one more at once than there are processors.
+# Many tests sleep most of their time: two more at once than there are processors.
 test_processes() {
-	echo $(($(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1))
+	echo $(($(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 2))
 }
 
 # Runs the tests of one folder and notes it in $runs for the report.
