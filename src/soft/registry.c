@@ -165,9 +165,11 @@ static int open_by_name(
 	const char *colon = strchr(request.name, ':');
 	const struct port_kind *kind = NULL;
 
-	if (colon)
+	request.ident = request.name;
+	if (colon) {
 		kind = kind_named(request.name, (size_t)(colon - request.name));
-	request.ident = kind ? colon + 1 : request.name;
+		request.ident = kind ? colon + 1 : request.name;
+	}
 	if (strpbrk(request.name, "{}") && (!kind || kind->is_parent)) {
 		request.parent = kind;
 		return port_open(&port_kind_pipe, &request, out);
