@@ -61,9 +61,9 @@ echo "ping, $pings times"
 ask -c "$pings" -i 0.02
 echo "ping -f, $flood times"
 ask -f -c "$flood"
-result >"$file"
 kill -TERM "$responder"
 wait "$responder" || held=no
 responder=''
+result >"$file" # now that the port is free, and is opened as the responder opened it
 tail -n 2 "$log"
 [ "$held" = yes ]

@@ -92,6 +92,12 @@ value() { # FILE KEY
 	sed -n "s/^$2  *//p" "$1" | sed -n 1p
 }
 
+# Each means that was not taken, with its reason, on a line of its own.
+tried() { # FILE
+	sed -n '/^tried /,/^zero-copy /p' "$1" | sed -n 's/^tried  *//p; s/^  *//p' |
+		sed '2,$s/^/                         /'
+}
+
 row() { # FILE
 	[ -s "$1" ] || return 0
 	sent=$(value "$1" sent) received=$(value "$1" received)
@@ -99,7 +105,7 @@ row() { # FILE
 		"$(value "$1" device)/$(value "$1" kind)" "$sent" "$((sent - ${received:-0}))" \
 		"$(value "$1" rate)"
 	printf '   %14s mode:  %s\n' '' "$(value "$1" mode)"
-	printf '   %14s tried: %s\n' '' "$(value "$1" tried)"
+	printf '   %14s tried: %s\n' '' "$(tried "$1")"
 }
 
 table() {
