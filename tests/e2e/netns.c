@@ -162,6 +162,19 @@ int netns_cable(const char *one, const char *other)
 	return netns_cable_queues(one, other, 1);
 }
 
+int netns_enter_with_cable(const char *one, const char *other)
+{
+	int err = netns_enter();
+
+	if (!err)
+		err = netns_cable(one, other);
+	if (!err)
+		return 0;
+	printf(
+	    "SKIP: no network namespace with a veth pair can be made here: %s\n", strerror(-err));
+	return NETNS_SKIP;
+}
+
 int netns_remove(const char *name)
 {
 	struct message m = message_new();

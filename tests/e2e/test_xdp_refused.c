@@ -14,8 +14,6 @@
 
 #include "wire.h"
 
-#define EXIT_SKIP 77
-
 static int open_xdp(const char *name, struct loom_port **out)
 {
 	return loom_open(name, LOOM_CONFIG(.xdp_mode = wire_xdp_mode), out);
@@ -135,7 +133,7 @@ static int refuses_to_own_root(void *arg)
 	if (keep_capabilities(1ull << CAP_SETFCAP) != 0)
 		return 2;
 	if (netns_enter() != 0)
-		return EXIT_SKIP;
+		return NETNS_SKIP;
 	if (netns_cable(NEAR, FAR) != 0)
 		return 3;
 	if (open_xdp("xdp:" NEAR, &port) != -EPERM || !strstr(loom_error(), "CAP_BPF") ||
@@ -156,7 +154,7 @@ static int refuses_to_strangers(void *arg)
 	if (keep_capabilities(0) != 0)
 		return 2;
 	if (unshare(CLONE_NEWUSER) != 0)
-		return EXIT_SKIP;
+		return NETNS_SKIP;
 	if (open_xdp("xdp:" NEAR, &port) != -EPERM || !strstr(loom_error(), "CAP_BPF"))
 		return 4;
 	if (loom_open("netmap:" NEAR, NULL, &port) != -EPERM)
@@ -168,7 +166,7 @@ static void in_a_user_namespace(int (*body)(void *arg))
 {
 	int status = child_wait(child_start(body, NULL));
 
-	if (status == EXIT_SKIP) {
+	if (status == NETNS_SKIP) {
 		print_message("SKIP: no user namespace can be made here\n");
 		skip();
 	}

@@ -8,8 +8,6 @@
 
 #include "../e2e/netns.h"
 
-#define EXIT_SKIP 77
-
 static struct end near, far;
 
 static int pair_open(void **state)
@@ -128,14 +126,9 @@ int main(void)
 		a_link_that_is_down_does_not_end_it, pair_open, pair_close),
 	    cmocka_unit_test(an_interface_that_goes_away_leaves_it_to_be_stopped),
 	};
-	int err = netns_enter();
+	int skip = netns_enter_with_cable("loom0", "loom1");
 
-	if (!err)
-		err = netns_cable("loom0", "loom1");
-	if (err) {
-		printf("SKIP: no network namespace with a veth pair can be made here: %s\n",
-		    strerror(-err));
-		return EXIT_SKIP;
-	}
+	if (skip)
+		return skip;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,8 +17,6 @@
 #define FIRST 1000u /* 0 would be an address that the switch has seen */
 #define EACH  20000u
 
-#define EXIT_SKIP 77
-
 static struct port a, b; /* a child's too: inherited */
 
 static void ends_open(void **state)
@@ -336,15 +334,10 @@ static int run_over_cable(void)
 	    OVER_CABLE(a_child_that_closes_takes_nothing_away),
 	    OVER_CABLE(what_the_parent_closes_stays_open_in_the_child),
 	};
-	int err = netns_enter();
+	int skip = netns_enter_with_cable("loom0", "loom1");
 
-	if (!err)
-		err = netns_cable("loom0", "loom1");
-	if (err) {
-		printf("SKIP: no network namespace with a veth pair can be made here: %s\n",
-		    strerror(-err));
-		return EXIT_SKIP;
-	}
+	if (skip)
+		return skip;
 	netns_remove("loom0");
 	return cmocka_run_group_tests(over_cable, group_start, group_end);
 }

@@ -454,11 +454,10 @@ static int run_on_a_cable(void)
 	    cmocka_unit_test(waiting_may_fail_at_every_call),
 	    cmocka_unit_test(the_descriptor_may_fail_at_every_call),
 	};
+	int skip = netns_enter_with_cable("fail0", "fail1");
 
-	if (netns_enter() != 0 || netns_cable("fail0", "fail1") != 0) {
-		printf("SKIP: no network namespace with a veth pair can be made here\n");
-		return 77;
-	}
+	if (skip)
+		return skip;
 	names[0] = "packet:fail0";
 	names[1] = "packet:fail0@conf:rings=2";
 	num_names = 2;
