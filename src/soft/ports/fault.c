@@ -129,14 +129,12 @@ static int fault_txsync(struct ring *r)
 	struct lane *lane = r->state;
 	int err;
 
-	if (lane->size > 0 && !lane_lock(lane))
+	if (!lane_lock(lane))
 		return 0;
 	err = tx_move(lane);
 	stats_take(lane);
-	if (lane->size > 0) {
-		soonest_show(lane);
-		lane_unlock(lane);
-	}
+	soonest_show(lane);
+	lane_unlock(lane);
 	return err;
 }
 
@@ -162,7 +160,6 @@ static void lane_flush(struct lane *lane)
 	if (__atomic_load_n(&lane->state->soonest, __ATOMIC_RELAXED) > os_now_ns() ||
 	    !lane_try_lock(lane))
 		return;
-	to = inner_free(lane);
 	if (inner_sync(lane->inner) == 0) {
 		to = inner_free(lane);
 		if (lane_put_due(lane, &to) > 0) {
@@ -344,17 +341,15 @@ static int lane_arm(struct lane *lane)
 static int fault_arm(struct ring *r, struct pollfd *out)
 {
 	struct lane *lane = r->state;
-	bool locks = r->tx && lane->size > 0;
 	int err;
 
-	if (locks && !lane_lock(lane))
+	if (!lane_lock(lane))
 		return 1;
 	err = lane_prepare(lane);
 	*out = (struct pollfd){.fd = lane->pollset, .events = POLLIN};
 	if (!err)
 		err = lane_arm(lane);
-	if (locks)
-		lane_unlock(lane);
+	lane_unlock(lane);
 	return err;
 }
 
@@ -362,9 +357,8 @@ static int fault_arm(struct ring *r, struct pollfd *out)
 static void fault_disarm(struct ring *r)
 {
 	struct lane *lane = r->state;
-	bool locks = r->tx && lane->size > 0;
 
-	if (locks && !lane_lock(lane))
+	if (!lane_lock(lane))
 		return;
 	if (lane->pollset >= 0) {
 		if (r->tx)
@@ -373,8 +367,7 @@ static void fault_disarm(struct ring *r)
 			os_timer_set(lane->timer, 0);
 		inner_disarm(lane);
 	}
-	if (locks)
-		lane_unlock(lane);
+	lane_unlock(lane);
 }
 
 /* ---- the kind ---- */

@@ -425,9 +425,15 @@ uint32_t lane_carry(struct lane *lane, struct span *from, struct span *to)
 
 /* ---- one at a time ---- */
 
+/* Held packets of other lanes are moved by the thread that has their ring alone. */
+static bool is_guarded(const struct lane *lane)
+{
+	return lane->outer->tx && lane->size > 0;
+}
+
 bool lane_lock(struct lane *lane)
 {
-	return robust_lock_take(&lane->state->lock, place_user()) == 0;
+	return !is_guarded(lane) || robust_lock_take(&lane->state->lock, place_user()) == 0;
 }
 
 bool lane_try_lock(struct lane *lane)
@@ -437,5 +443,6 @@ bool lane_try_lock(struct lane *lane)
 
 void lane_unlock(struct lane *lane)
 {
-	robust_lock_give(&lane->state->lock, place_user()->id);
+	if (is_guarded(lane))
+		robust_lock_give(&lane->state->lock, place_user()->id);
 }

@@ -91,8 +91,10 @@ uint64_t lane_soonest(const struct lane *lane);
 /** Whether the first held packet is due, and has room there. */
 bool lane_can_put(const struct lane *lane, const struct span *to);
 
-/** A TX lane is one thread's until lane_unlock(). False: another one does not end its turn. */
+/** A TX lane that holds packets is one thread's until lane_unlock(). False: another one does not end its turn. */
 bool lane_lock(struct lane *lane);
+
+/** The same, of a lane that is known to be such a one, without waiting for a turn to end. */
 bool lane_try_lock(struct lane *lane);
 void lane_unlock(struct lane *lane);
 
