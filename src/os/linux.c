@@ -4,16 +4,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+
+bool os_line_read(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	bool got = file && fgets(line, (int)size, file);
+
+	if (file)
+		fclose(file);
+	return got;
+}
 
 size_t os_page_size(void)
 {
@@ -300,4 +312,11 @@ int os_sleep(struct pollfd *fds, unsigned n, uint64_t timeout_ns, const sigset_t
 	    .tv_nsec = (long)(timeout_ns % 1000000000u)};
 
 	return ppoll(fds, n, timeout_ns == UINT64_MAX ? NULL : &timeout, signals) < 0 ? -errno : 0;
+}
+
+void os_capture_leave_out_own(int fd)
+{
+	const int on = 1;
+
+	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
 }

@@ -19,23 +19,12 @@
 #define NODES_MAX 1024u
 #define WORD_BITS (8 * sizeof(unsigned long))
 
-/* The first line of a small file. */
-static bool line_read(const char *path, char *line, size_t size)
-{
-	FILE *file = fopen(path, "re");
-	bool got = file && fgets(line, (int)size, file);
-
-	if (file)
-		fclose(file);
-	return got;
-}
-
 /* "0", "0-1", "0,2" … */
 bool os_has_nodes(void)
 {
 	char line[64];
 
-	return line_read("/sys/devices/system/node/has_memory", line, sizeof line) &&
+	return os_line_read("/sys/devices/system/node/has_memory", line, sizeof line) &&
 	       strpbrk(line, ",-");
 }
 
@@ -46,7 +35,7 @@ int os_node_of_interface(const char *name)
 	if (strlen(name) >= IF_NAMESIZE || strchr(name, '/') || name[0] == '.')
 		return -1;
 	snprintf(path, sizeof path, "/sys/class/net/%s/device/numa_node", name);
-	return line_read(path, line, sizeof line) ? (int)strtol(line, NULL, 10) : -1;
+	return os_line_read(path, line, sizeof line) ? (int)strtol(line, NULL, 10) : -1;
 }
 
 int os_node_here(void)
@@ -72,7 +61,7 @@ size_t os_huge_page_size(void)
 {
 	char line[32];
 
-	return line_read("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", line, sizeof line)
+	return os_line_read("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", line, sizeof line)
 		   ? (size_t)strtoull(line, NULL, 10)
 		   : 0;
 }

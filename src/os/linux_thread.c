@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os.h"
+
 int os_thread_pin(pthread_t thread, unsigned processor)
 {
 	cpu_set_t set;
@@ -74,18 +76,13 @@ bool os_thread_lives(uint32_t number)
 /* Not by pthread_getname_np(), which wants the thread's pthread_t. */
 bool os_thread_name(uint32_t number, char *text, size_t size)
 {
-	char path[64];
-	FILE *file;
+	char path[64], line[64];
 
 	snprintf(text, size, "?");
 	if (syscall(SYS_tgkill, getpid(), (pid_t)number, 0) != 0)
 		return false;
 	snprintf(path, sizeof path, "/proc/self/task/%u/comm", number);
-	file = fopen(path, "re");
-	if (!file)
-		return true;
-	if (fgets(text, (int)size, file))
-		text[strcspn(text, "\n")] = 0;
-	fclose(file);
+	if (os_line_read(path, line, sizeof line))
+		snprintf(text, size, "%.*s", (int)strcspn(line, "\n"), line);
 	return true;
 }

@@ -16,6 +16,9 @@
 
 struct pollfd;
 
+/** The first line of a small file, with its end; false: there is none. */
+bool os_line_read(const char *path, char *line, size_t size);
+
 /* ---- memory ---- */
 
 size_t os_page_size(void);
@@ -93,6 +96,14 @@ int os_pollset_change(int set, int fd, short events);
 /** Readable once for every signal, whether or not somebody reads fd; until os_pollset_take(). */
 int os_pollset_add_edge(int set, int fd);
 void os_pollset_take(int set);
+
+/* ---- packets ---- */
+
+/**
+ * Have a capturing descriptor not receive what is sent from here. Where the system has no means for that (Linux
+ * before 4.20), it goes on receiving it.
+ */
+void os_capture_leave_out_own(int fd);
 
 /* ---- sleeping ---- */
 

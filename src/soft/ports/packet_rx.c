@@ -340,8 +340,7 @@ int packet_rx_open(struct packet_rx *rx, int interface, uint32_t num_rings)
 		err = mute(rx);
 	if (err)
 		return err;
-	/* Since Linux 4.20; copy() sorts out what older ones let through. */
-	packet_option_set(rx->fd, PACKET_IGNORE_OUTGOING, &on, sizeof on);
+	os_capture_leave_out_own(rx->fd); /* copy() sorts out what older kernels let through */
 	err = packet_socket_bind(rx->fd, interface, ETH_P_ALL);
 	if (!err)
 		err = packet_option_set(rx->fd, PACKET_ADD_MEMBERSHIP, &all, sizeof all);

@@ -383,6 +383,16 @@ static int mute(const struct port_request *request, pcap_t *handle)
 							     request->name, libpcap.geterr(handle));
 }
 
+/*
+ * Do not receive what is sent from here; false: it is received, too. On Linux libpcap itself reads such packets
+ * and drops them, each of which would wake who waits for others: so the system is asked first.
+ */
+static bool leave_out_own(pcap_t *handle)
+{
+	os_capture_leave_out_own(libpcap.get_selectable_fd(handle));
+	return libpcap.setdirection(handle, PCAP_D_IN) == 0;
+}
+
 /* netmap refuses it. One that is not there is for libpcap to say. */
 static int loopback_check(const struct port_request *request)
 {
@@ -406,7 +416,6 @@ static int interface_open(
     struct port *port, struct pcap_port *pcap, const struct port_request *request)
 {
 	int err = loopback_check(request);
-	bool own;
 
 	if (!err)
 		err = live_open(request, &pcap->rx.handle);
@@ -417,9 +426,8 @@ static int interface_open(
 	if (err)
 		return err;
 	pcap->live = true;
-	own = libpcap.setdirection(pcap->rx.handle, PCAP_D_IN) != 0;
 	snprintf(port->mode, sizeof port->mode, "libpcap, host sees too%s",
-	    own ? ", own packets come back" : "");
+	    leave_out_own(pcap->rx.handle) ? "" : ", own packets come back");
 	return 0;
 }
 
