@@ -67,11 +67,6 @@ static void pool_unlock(int fd)
 
 /* ---- buffers ---- */
 
-static bool is_buffer(const struct region *region, uint32_t index)
-{
-	return index >= REGION_FIRST_BUFFER && index < region->num_bufs;
-}
-
 static uint64_t *word_of(const struct region *region, uint32_t buffer)
 {
 	return &region->control->taken[buffer / 64];
@@ -94,7 +89,7 @@ static uint32_t buffer_take(struct region *region)
 {
 	uint32_t from = __atomic_load_n(&region->control->lowest, __ATOMIC_RELAXED);
 
-	if (!is_buffer(region, from))
+	if (!region_has_buffer(region, from))
 		from = REGION_FIRST_BUFFER;
 	for (uint32_t at = from & ~63u; at < region->num_bufs; at += 64) {
 		uint64_t *word = word_of(region, at), free_bits = ~word_load(word);
@@ -102,7 +97,7 @@ static uint32_t buffer_take(struct region *region)
 
 		if (!free_bits)
 			continue;
-		if (!is_buffer(region, buffer))
+		if (!region_has_buffer(region, buffer))
 			break; /* those of the last word that do not exist */
 		word_store(word, ~free_bits | 1ull << buffer % 64);
 		__atomic_store_n(&region->control->lowest, buffer + 1, __ATOMIC_RELAXED);
@@ -114,7 +109,8 @@ static uint32_t buffer_take(struct region *region)
 
 static bool buffer_is_taken(const struct region *region, uint32_t buffer)
 {
-	return is_buffer(region, buffer) && word_load(word_of(region, buffer)) >> buffer % 64 & 1;
+	return region_has_buffer(region, buffer) &&
+	       word_load(word_of(region, buffer)) >> buffer % 64 & 1;
 }
 
 static void buffer_give(struct region *region, uint32_t buffer)
@@ -126,7 +122,7 @@ static void buffer_give(struct region *region, uint32_t buffer)
 		__atomic_store_n(&region->control->lowest, buffer, __ATOMIC_RELAXED);
 }
 
-static uint32_t *link_of(const struct region *region, uint32_t buffer)
+uint32_t *region_buffer_link(const struct region *region, uint32_t buffer)
 {
 	return (uint32_t *)(void *)region_buffer(region, buffer);
 }
@@ -140,7 +136,7 @@ uint32_t region_buffers_take(struct region *region, uint32_t n, uint32_t *head)
 	if (n == 0 || pool_lock(region, &lock) != 0)
 		return 0;
 	while (taken < n && (buffer = buffer_take(region)) != 0) {
-		*link_of(region, buffer) = *head;
+		*region_buffer_link(region, buffer) = *head;
 		*head = buffer;
 		taken++;
 	}
@@ -156,7 +152,7 @@ void region_buffers_give(struct region *region, uint32_t head, uint32_t n)
 	if (n == 0 || pool_lock(region, &lock) != 0)
 		return;
 	for (; n > 0 && buffer_is_taken(region, head); n--) {
-		uint32_t next = *link_of(region, head);
+		uint32_t next = *region_buffer_link(region, head);
 
 		buffer_give(region, head);
 		head = next;

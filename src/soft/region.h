@@ -173,6 +173,15 @@ static inline uint32_t region_ring_of(const struct region *region, uint32_t area
 struct netmap_ring *region_ring(const struct region *region, uint32_t index);
 uint8_t *region_buffer(const struct region *region, uint32_t index);
 
+/** Whether a number that anybody may have written is that of a buffer. */
+static inline bool region_has_buffer(const struct region *region, uint32_t index)
+{
+	return index >= REGION_FIRST_BUFFER && index < region->num_bufs;
+}
+
+/** Where a buffer of a list has the number of the next one; 0 there ends it. */
+uint32_t *region_buffer_link(const struct region *region, uint32_t buffer);
+
 /** Where all buffers begin, headroom included: a page's beginning. */
 uint8_t *region_chunks(const struct region *region);
 

@@ -31,7 +31,7 @@ static bool clear_bad_slots(struct ring *r)
 	for (uint32_t i = 0; i < r->num_slots; i++) {
 		uint32_t index = __atomic_load_n(&slots[i].buf_idx, __ATOMIC_RELAXED);
 
-		if (index < REGION_FIRST_BUFFER || index >= region->num_bufs) {
+		if (!region_has_buffer(region, index)) {
 			slots[i].buf_idx = 0;
 			slots[i].len = 0;
 			ring_drop(r, LOOM_DROP_BAD_INDEX, 1);
@@ -131,7 +131,7 @@ uint8_t *ring_slot_data(struct ring *r, uint32_t index, uint32_t *len, uint16_t 
 
 	*len = (uint16_t)(word >> 32);
 	*flags = (uint16_t)(word >> 48);
-	if (buffer < REGION_FIRST_BUFFER || buffer >= region->num_bufs) {
+	if (!region_has_buffer(region, buffer)) {
 		ring_drop(r, LOOM_DROP_BAD_INDEX, 1);
 		return NULL;
 	}
@@ -153,8 +153,7 @@ uint8_t *ring_space_of(const struct ring *r, const struct netmap_slot *slot, uin
 	uint32_t buffer = __atomic_load_n(&slot->buf_idx, __ATOMIC_RELAXED);
 	uint64_t offset = slot_offset(r, slot);
 
-	if (buffer < REGION_FIRST_BUFFER || buffer >= region->num_bufs ||
-	    offset >= region->buf_room)
+	if (!region_has_buffer(region, buffer) || offset >= region->buf_room)
 		return NULL;
 	*room = region->buf_room - (uint32_t)offset;
 	if (ring_offset_mask(r) && r->offset_room < *room)

@@ -181,7 +181,7 @@ static int put_slot(struct turn *turn, uint32_t at, bool more)
 		flags |= NS_MOREFRAG;
 	if (is_indirect(r, word))
 		return put_indirect(turn, from, len, flags);
-	if (buffer < REGION_FIRST_BUFFER || buffer >= region->num_bufs)
+	if (!region_has_buffer(region, buffer))
 		return LOOM_DROP_BAD_INDEX;
 	if (offset >= region->buf_room || len > region->buf_room - offset || len > sink->buf_size)
 		return LOOM_DROP_BAD_LENGTH;

@@ -3,6 +3,7 @@
 #include "scene.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 static struct scene *current; /* closed by the teardown when a test fails half-way */
 
@@ -47,6 +48,34 @@ bool scene_run(struct scene *scene, bool (*done)(const struct scene *scene))
 		uv_run(&scene->loop, UV_RUN_ONCE);
 	uv_timer_stop(&scene->watchdog);
 	return done(scene);
+}
+
+static void on_alarm(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+void scene_alarm(struct scene *scene, uint64_t ms)
+{
+	uv_timer_start(&scene->watchdog, on_alarm, ms, 0);
+}
+
+static uint64_t processor_us(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000u + (uint64_t)used.tv_nsec / 1000u;
+}
+
+uint64_t scene_idle(struct scene *scene, uint64_t ms)
+{
+	const uint64_t before = processor_us();
+
+	scene_alarm(scene, ms);
+	uv_run(&scene->loop, UV_RUN_DEFAULT);
+	uv_timer_stop(&scene->watchdog);
+	return processor_us() - before;
 }
 
 void scene_turns(struct scene *scene, unsigned turns)

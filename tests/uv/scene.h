@@ -47,6 +47,12 @@ void seat_open(
 /** Run the loop until the condition holds; false: it did not within LONG_MS. */
 bool scene_run(struct scene *scene, bool (*done)(const struct scene *scene));
 
+/** Have the loop's uv_run() return after so long. */
+void scene_alarm(struct scene *scene, uint64_t ms);
+
+/** Run the loop for so long. @return the processor time that took, in microseconds */
+uint64_t scene_idle(struct scene *scene, uint64_t ms);
+
 /** So many turns of the loop, none of which sleeps. */
 void scene_turns(struct scene *scene, unsigned turns);
 

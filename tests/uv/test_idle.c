@@ -24,28 +24,10 @@ struct sender {
 	uint64_t sent_ms;
 };
 
-static uint64_t clock_in(clockid_t clock, uint64_t per_second)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * per_second +
-	       (uint64_t)now.tv_nsec / (1000000000u / per_second);
-}
-
-static void on_time(uv_timer_t *timer)
-{
-	uv_stop(timer->loop);
-}
-
 static void idle(struct scene *scene)
 {
-	uint64_t before = clock_in(CLOCK_THREAD_CPUTIME_ID, 1000000), used;
+	const uint64_t used = scene_idle(scene, (uint64_t)seconds * 1000u);
 
-	uv_timer_start(&scene->watchdog, on_time, (uint64_t)seconds * 1000u, 0);
-	uv_run(&scene->loop, UV_RUN_DEFAULT);
-	uv_timer_stop(&scene->watchdog);
-	used = clock_in(CLOCK_THREAD_CPUTIME_ID, 1000000) - before;
 	printf("%u s idle, %llu us of processor time\n", seconds, (unsigned long long)used);
 	assert_in_range(used, 0, (uint64_t)seconds * CPU_US_PER_S);
 }
@@ -58,7 +40,7 @@ static void *send_one(void *arg)
 
 	packet_fill(packet, sizeof packet, 0);
 	nanosleep(&pause, NULL); /* the loop sleeps again */
-	sender->sent_ms = clock_in(CLOCK_MONOTONIC, 1000);
+	sender->sent_ms = now_ms();
 	if (loom_send(&sender->tx, packet, sizeof packet) == 1)
 		loom_tx_sync(&sender->tx);
 	return NULL;
@@ -75,11 +57,11 @@ static void check_next_packet(struct scene *scene, struct sender *sender)
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, send_one, sender), 0);
-	uv_timer_start(&scene->watchdog, on_time, LONG_MS, 0);
+	scene_alarm(scene, LONG_MS);
 	while (!has_one(scene) && uv_timer_get_due_in(&scene->watchdog) > 0)
 		uv_run(&scene->loop, UV_RUN_ONCE); /* woken by the packet or, too late, the timer */
 	assert_true(has_one(scene));
-	came_ms = clock_in(CLOCK_MONOTONIC, 1000);
+	came_ms = now_ms();
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(scene->seats[0].wrong, 0);
 	assert_int_equal(scene->seats[0].calls, 1);

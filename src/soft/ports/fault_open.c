@@ -11,17 +11,6 @@
 
 /* ---- a lane's memory ---- */
 
-static uint32_t *link_of(const struct region *region, uint32_t buffer)
-{
-	return (uint32_t *)(void *)region_buffer(region, buffer);
-}
-
-/* A program's slots may have left anything in ours. */
-static bool is_buffer(const struct region *region, uint32_t buffer)
-{
-	return buffer >= REGION_FIRST_BUFFER && buffer < region->num_bufs;
-}
-
 /* A buffer for each slot of the lane. */
 static bool lane_fill(struct lane *lane)
 {
@@ -32,9 +21,9 @@ static bool lane_fill(struct lane *lane)
 		region_buffers_give(region, buffer, got);
 		return false;
 	}
-	for (uint32_t i = 0; i < lane->size && is_buffer(region, buffer); i++) {
+	for (uint32_t i = 0; i < lane->size && region_has_buffer(region, buffer); i++) {
 		lane->state->slots[i] = (struct netmap_slot){.buf_idx = buffer};
-		buffer = *link_of(region, buffer);
+		buffer = *region_buffer_link(region, buffer);
 	}
 	return true;
 }
@@ -48,9 +37,10 @@ static void lane_drain(struct lane *lane)
 		uint32_t buffer = lane->state->slots[i].buf_idx;
 
 		lane->state->slots[i].buf_idx = 0;
-		if (!is_buffer(region, buffer))
+		/* A program's slots may leave anything in ours. */
+		if (!region_has_buffer(region, buffer))
 			continue;
-		*link_of(region, buffer) = head;
+		*region_buffer_link(region, buffer) = head;
 		head = buffer;
 	}
 	region_buffers_give(region, head, lane->size);
