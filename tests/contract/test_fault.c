@@ -40,14 +40,30 @@ static void link_close(struct link *link)
 	loom_close(link->far);
 }
 
-static void send_numbered(struct link *link, uint32_t number)
+static void put_numbered(struct link *link, uint32_t number)
 {
 	uint8_t data[LEN];
 
 	packet_fill(data, LEN, number);
 	assert_int_equal(loom_send(&link->tx, data, LEN), 1);
+}
+
+static void send_numbered(struct link *link, uint32_t number)
+{
+	put_numbered(link, number);
 	assert_ok(loom_tx_sync(&link->tx));
 }
+
+/* Its number if it is one of those from first to last; 0: it is not whole. */
+static uint32_t number_of(const struct loom_frame *frame, uint32_t first, uint32_t last)
+{
+	while (first <= last && !packet_is(frame->data, frame->len, first))
+		first++;
+	return first <= last ? first : 0;
+}
+
+/* A packet that is held back for the next one waits for it no longer than 10 ms: few syncs have one waiting. */
+#define PER_SYNC 200u
 
 /* What arrives of n packets: numbers from 1 on, 0 for one that is not whole. @return how many */
 static uint32_t run(const char *settings, uint32_t n, uint32_t *got, struct loom_stats *stats)
@@ -56,16 +72,15 @@ static uint32_t run(const char *settings, uint32_t n, uint32_t *got, struct loom
 	struct loom_frame frame = {.len = 0};
 	uint32_t arrived = 0;
 
-	for (uint32_t i = 1; i <= n; i++) {
-		send_numbered(&link, i);
+	for (uint32_t first = 1, last; first <= n; first = last + 1) {
+		last = first + PER_SYNC - 1 < n ? first + PER_SYNC - 1 : n;
+		for (uint32_t i = first; i <= last; i++)
+			put_numbered(&link, i);
+		assert_ok(loom_tx_sync(&link.tx));
 		assert_ok(loom_rx_sync(&link.rx));
 		while (loom_recv(&link.rx, &frame) == 1) {
-			uint32_t number = i > 2 ? i - 2 : 1;
-
 			assert_true(arrived < 2 * n);
-			while (number <= i && !packet_is(frame.data, frame.len, number))
-				number++;
-			got[arrived++] = number <= i ? number : 0;
+			got[arrived++] = number_of(&frame, first > 1 ? first - 1 : 1, last);
 		}
 	}
 	assert_ok(loom_port_stats(link.near, stats, NULL));
