@@ -407,17 +407,32 @@ static void opening_and_closing_leaves_nothing(void **state)
 	assert_int_equal(scratch_files(), 0);
 }
 
-/* A stream that is cut off at a moment that nobody chose. */
+#define LAST_LEN (LEN + 1)
+#define LONG_MS  10000
+
+/* Receive up to the packet that is longer, and for args[0] milliseconds more, when the sender is gone. */
 static void far_stream(struct end *far, const int64_t *args, struct report *report)
 {
 	struct loom_frame frame;
-	uint64_t deadline = now_ms() + (uint64_t)args[0];
+	uint64_t end = now_ms() + LONG_MS;
 
-	while (now_ms() < deadline) {
+	while (now_ms() < end) {
 		loom_rx_sync(&far->rx);
-		while (loom_recv(&far->rx, &frame) == 1)
+		while (loom_recv(&far->rx, &frame) == 1) {
 			report->value += packet_is(frame.data, frame.len, (uint32_t)report->value);
+			if (frame.len == LAST_LEN)
+				end = now_ms() + (uint64_t)args[0];
+		}
 	}
+}
+
+static void send_last(struct pair *pair, uint32_t number)
+{
+	const uint64_t end = now_ms() + LONG_MS;
+
+	while (near_send(pair, 1, number, LAST_LEN) == 0 && now_ms() < end)
+		assert_ok(loom_tx_sync(&pair->near.tx));
+	assert_ok(loom_tx_sync(&pair->near.tx));
 }
 
 static void an_end_may_close_while_the_other_is_busy(void **state)
@@ -427,11 +442,12 @@ static void an_end_may_close_while_the_other_is_busy(void **state)
 	struct pair *pair = pair_open(row, LOOM_CONFIG(.tx_slots = 16));
 	uint32_t sent = 0;
 
-	pair_far_begin(pair, far_stream, (const int64_t[4]){40});
+	pair_far_begin(pair, far_stream, (const int64_t[4]){25});
 	for (uint64_t end = now_ms() + 15; now_ms() < end;) {
 		sent += near_send(pair, 8, sent, LEN);
 		assert_ok(loom_tx_sync(&pair->near.tx));
 	}
+	send_last(pair, sent++);
 	loom_close(pair->near.port);
 	pair->near.port = NULL;
 	assert_int_equal(pair_far_end(pair), sent);
