@@ -173,19 +173,28 @@ static void entry_clear(struct board *board, uint32_t i, uint32_t number)
 	    &board->entries[i], &number, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
+/* It left, or was killed: then the entry has its number still, or that of who came in its place. */
+static bool is_over(const struct guest *guest, uint32_t number)
+{
+	return guest->number != number || __atomic_load_n(&guest->dead, __ATOMIC_RELAXED);
+}
+
 static void entry_answer(struct board_owner *owner, uint32_t i)
 {
 	struct guest **at = &owner->guests[i];
 	/* Pairs with board_call(): the monitor's memory is complete. */
 	uint32_t number = __atomic_load_n(&owner->board->entries[i], __ATOMIC_ACQUIRE);
-	bool dead = *at && __atomic_load_n(&(*at)->dead, __ATOMIC_RELAXED);
 
-	if (*at && (dead || (*at)->number != number)) {
-		entry_clear(owner->board, i, (*at)->number);
+	if (*at && is_over(*at, number)) {
+		uint32_t gone = (*at)->number;
+
+		entry_clear(owner->board, i, gone);
 		guest_free(*at);
 		*at = NULL;
+		if (number == gone)
+			return;
 	}
-	if (*at || number == 0 || dead || number & BOARD_COMING)
+	if (*at || number == 0 || number & BOARD_COMING)
 		return;
 	*at = guest_new(owner, number);
 	if (!*at)

@@ -237,6 +237,54 @@ static void killed_monitors_are_forgotten(void **state)
 	traffic_end(traffic);
 }
 
+static int come_first(void *arg)
+{
+	return reached(&talk->start, 1) ? watch_and_stay(arg) : 1;
+}
+
+static int come_second(void *arg)
+{
+	struct loom_port *port;
+	struct loom_rxring rx;
+
+	if (!reached(&talk->start, 2) || loom_open(arg, NULL, &port) != 0 ||
+	    loom_rx(port, 0, &rx) != 0 || !step_done(2) || !sees(&rx, 0, 3, NS_TXMON))
+		return 1;
+	loom_close(port);
+	return 0;
+}
+
+/*
+ * The port's syncs look at times whether a monitor that stays full is alive (every 100 ms). The sync that finds
+ * that it is not leaves it to the next one to forget it; meanwhile another one may have come in its place.
+ */
+static void a_monitor_that_comes_in_the_place_of_a_dead_one_is_shown_packets(void **state)
+{
+	char name[] = "o{8/t";
+	pid_t first = child_start(come_first, name), second = child_start(come_second, name);
+	struct loom_port *port;
+	struct loom_txring tx;
+
+	(void)state;
+	assert_ok(loom_open("o{8", NULL, &port));
+	assert_ok(loom_tx(port, 0, &tx));
+	__atomic_store_n(&talk->start, 1, __ATOMIC_RELEASE);
+	wait_for(1);
+	assert_ok(loom_tx_sync(&tx)); /* begins to show to it */
+	packets_send(&tx, 0, 20);     /* it is full, and looked at */
+	child_kill(first);
+	usleep(150000);
+	packets_send(&tx, 20, 1); /* it is found dead */
+	__atomic_store_n(&talk->start, 2, __ATOMIC_RELEASE);
+	wait_for(2);
+	assert_ok(loom_tx_sync(&tx));
+	packets_send(&tx, 0, 3);
+	go_on(2);
+	assert_int_equal(child_wait(second), 0);
+	loom_close(port);
+	assert_int_equal(scratch_files(), 0);
+}
+
 static int send_and_stay(void *arg)
 {
 	struct loom_port *port;
@@ -498,6 +546,8 @@ int main(void)
 	    cmocka_unit_test_setup(a_switch_port_is_watched_from_outside, talk_setup),
 	    cmocka_unit_test_setup(packets_and_the_end_wake_a_monitor_outside, talk_setup),
 	    cmocka_unit_test_setup(killed_monitors_are_forgotten, talk_setup),
+	    cmocka_unit_test_setup(
+		a_monitor_that_comes_in_the_place_of_a_dead_one_is_shown_packets, talk_setup),
 	    cmocka_unit_test_setup(a_monitor_finds_out_that_its_port_was_killed, talk_setup),
 	    cmocka_unit_test_setup(monitors_killed_at_random_harm_nobody, talk_setup),
 	    cmocka_unit_test_setup(rings_of_several_threads_are_watched_from_outside, talk_setup),
