@@ -253,7 +253,7 @@ enum loom_drop {
 	/* a slot claimed more bytes than its buffer has (behind its offset), or too few for a frame */
 	LOOM_DROP_BAD_LENGTH,
 	LOOM_DROP_BAD_PEER,  /* a shared ring index of the peer was out of range and ignored */
-	LOOM_DROP_OVERSIZED, /* larger than a buffer: a GRO or TSO packet; turn the offload off */
+	LOOM_DROP_OVERSIZED, /* larger than a buffer; if by GRO or TSO, turn the offload off */
 	LOOM_DROP_NO_ROOM,   /* the RX side had no free slot (kernel or device counted) */
 	LOOM_DROP_REFUSED,   /* the system refused to send it */
 	LOOM_DROP_REASONS

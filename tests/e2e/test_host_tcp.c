@@ -44,7 +44,9 @@ static int far_serve(int ready)
 	const struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(PORT)};
 	int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
 
-	if (netns_plain(FAR) || netns_address(FAR, FAR_ADDRESS) || netns_up(FAR, true) ||
+	/* What a veth leaves in one piece the packet kind cuts; AF_XDP's programs have to have it cut. */
+	if ((strncmp(TRIED, "xdp", 3) == 0 && netns_plain(FAR)) ||
+	    netns_address(FAR, FAR_ADDRESS) || netns_up(FAR, true) ||
 	    bind(listener, (const struct sockaddr *)&at, sizeof at) || listen(listener, 1))
 		return 1;
 	if (write(ready, "r", 1) != 1)

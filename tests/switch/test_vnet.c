@@ -2,6 +2,7 @@
 /* Ports with virtio-net headers: what the other side gets, and what the switch does in a card's place. */
 #include <stdlib.h>
 
+#include "large.h"
 #include "soft/ports/switch_control.h"
 #include "soft/ports/switch_vnet.h"
 #include "station.h"
@@ -97,146 +98,15 @@ static void frame_behind_its_header_must_be_long_enough(void **state)
 
 /* ---- packets whose sender left work to do ---- */
 
-struct kind {
-	const char *name;
-	uint8_t gso_type;
-	bool v6, tcp;
-};
-
-static const struct kind tcp4 = {"TCP over IPv4", VNET_GSO_TCPV4, false, true};
-static const struct kind tcp6 = {"TCP over IPv6", VNET_GSO_TCPV6, true, true};
-static const struct kind udp4 = {"UDP over IPv4", VNET_GSO_UDP_L4, false, false};
-static const struct kind udp6 = {"UDP over IPv6", VNET_GSO_UDP_L4, true, false};
-static const struct kind ufo4 = {"IPv4 fragments", VNET_GSO_UDP, false, false};
-
-static uint32_t be16(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 8 | at[1];
-}
-
-static void set16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static uint32_t be32(const uint8_t *at)
-{
-	return be16(at) << 16 | be16(at + 2);
-}
-
-/* One's complement sum of 16-bit words, as RFC 1071 has it, byte by byte. */
-static uint32_t ones_sum(const uint8_t *at, uint32_t len, uint32_t start)
-{
-	uint64_t total = start;
-
-	for (uint32_t i = 0; i < len; i++)
-		total += i % 2 ? at[i] : (uint32_t)at[i] << 8;
-	while (total >> 16)
-		total = (total & 0xffff) + (total >> 16);
-	return (uint32_t)total;
-}
-
-static uint32_t pseudo_sum(const uint8_t *ip, bool v6, bool tcp, uint32_t len)
-{
-	uint32_t total = v6 ? ones_sum(ip + 8, 32, 0) : ones_sum(ip + 12, 8, 0);
-	uint8_t rest[4] = {0, tcp ? 6 : 17, (uint8_t)(len >> 8), (uint8_t)len};
-
-	return ones_sum(rest, 4, total);
-}
-
-static uint32_t ip_len(const struct kind *kind)
-{
-	return kind->v6 ? 40 : 20;
-}
-
-static uint32_t transport_len(const struct kind *kind)
-{
-	return kind->tcp ? 32 : 8;
-}
-
-static uint32_t headers_len(const struct kind *kind)
-{
-	return 14 + ip_len(kind) + transport_len(kind);
-}
-
-static uint8_t payload_byte(uint32_t i)
-{
-	return (uint8_t)(i * 13 + (i >> 8));
-}
-
-static void write_ip(uint8_t *ip, const struct kind *kind, uint32_t len)
-{
-	for (uint32_t i = 0; i < 32; i++)
-		ip[8 + i] = (uint8_t)(i + 1); /* addresses, and more */
-	if (kind->v6) {
-		ip[0] = 0x60;
-		set16(ip + 4, len);
-		ip[6] = kind->tcp ? 6 : 17;
-	} else {
-		ip[0] = 0x45;
-		set16(ip + 2, (20 + len) & 0xffff);
-		set16(ip + 4, 0xfffe); /* its id will wrap */
-		set16(ip + 6, 0);
-		ip[9] = kind->tcp ? 6 : 17;
-		set16(ip + 10, 0);
-		set16(ip + 10, ~ones_sum(ip, 20, 0));
-	}
-}
-
 /* A packet as a virtual machine hands it over: header, frame, a checksum that is only begun. */
 static uint32_t packet_write(
-    uint8_t *data, const struct kind *kind, uint32_t payload, uint16_t gso_size)
+    uint8_t *data, const struct large_kind *kind, uint32_t payload, uint16_t gso_size)
 {
-	struct switch_vnet vnet = {.flags = VNET_NEEDS_CSUM,
-	    .gso_type = gso_size ? kind->gso_type : VNET_GSO_NONE,
-	    .gso_size = gso_size,
-	    .csum_start = (uint16_t)(14 + ip_len(kind)),
-	    .csum_offset = kind->tcp ? 16 : 6};
-	uint32_t len = transport_len(kind) + payload;
-	uint8_t *frame = data + 12, *ip = frame + 14, *transport = ip + ip_len(kind);
+	const struct offload what = large_offload(kind, gso_size);
 
-	memset(data, 0, 12 + headers_len(kind));
-	memcpy(data, &vnet, sizeof vnet);
-	memset(frame, 0xff, 6);
-	frame[6] = 2;
-	set16(frame + 12, kind->v6 ? 0x86dd : 0x0800);
-	write_ip(ip, kind, len);
-	if (!kind->v6)
-		write_ip(ip, kind, len & 0xffff);
-	set16(transport + 2, 80);
-	if (kind->tcp) {
-		set16(transport + 4, 0xffff); /* the sequence number will wrap */
-		set16(transport + 6, 0xf000);
-		transport[12] = 8 << 4;
-		transport[13] = 0x80 | 0x10 | 0x08 | 0x01; /* CWR ACK PSH FIN */
-	} else {
-		set16(transport + 4, len);
-	}
-	set16(transport + (kind->tcp ? 16 : 6), pseudo_sum(ip, kind->v6, kind->tcp, len));
-	for (uint32_t i = 0; i < payload; i++)
-		transport[transport_len(kind) + i] = payload_byte(i);
-	return 12 + headers_len(kind) + payload;
-}
-
-/* IP and transport headers of a received frame are right; returns the payload's length. */
-static uint32_t check_frame(const uint8_t *frame, uint32_t len, const struct kind *kind)
-{
-	const uint8_t *ip = frame + 14, *transport = ip + ip_len(kind);
-	uint32_t below = len - 14 - ip_len(kind);
-
-	assert_true(len >= headers_len(kind));
-	if (kind->v6) {
-		assert_int_equal(be16(ip + 4), below);
-	} else {
-		assert_int_equal(be16(ip + 2), len - 14);
-		assert_int_equal(ones_sum(ip, 20, 0), 0xffff);
-	}
-	if (!kind->tcp)
-		assert_int_equal(be16(transport + 4), below);
-	assert_int_equal(
-	    ones_sum(transport, below, pseudo_sum(ip, kind->v6, kind->tcp, below)), 0xffff);
-	return len - headers_len(kind);
+	memset(data, 0, 12);
+	memcpy(data, &what, sizeof what);
+	return 12 + large_write(data + 12, kind, payload);
 }
 
 static void machines_open(struct station *machine, struct station *plain)
@@ -256,68 +126,47 @@ static void machines_close(struct station *machine, struct station *plain)
 
 static void checksums_are_completed(void **state)
 {
-	static const struct kind *const kinds[] = {&tcp4, &tcp6, &udp4, &udp6};
 	static uint8_t out[PACKET_MAX], in[PACKET_MAX];
 	struct station machine, plain;
 
 	(void)state;
 	machines_open(&machine, &plain);
-	for (unsigned k = 0; k < COUNT(kinds); k++)
+	for (unsigned k = 0; k < LARGE_KINDS; k++)
 		for (uint32_t payload = 0; payload < 3000; payload += 1 + payload / 7) {
-			uint32_t len = packet_write(out, kinds[k], payload, 0);
+			uint32_t len = packet_write(out, large_kinds[k], payload, 0);
 
 			send_bytes(&machine, out, len);
 			assert_int_equal(receive(&plain, in), len - 12);
-			assert_int_equal(check_frame(in, len - 12, kinds[k]), payload);
+			assert_int_equal(large_check_frame(in, len - 12, large_kinds[k]), payload);
 		}
 	machines_close(&machine, &plain);
 }
 
-static void check_tcp_segment(const uint8_t *tcp, uint32_t at, bool last)
-{
-	assert_int_equal(be32(tcp + 4), (uint32_t)(0xfffff000u + at));
-	assert_int_equal(tcp[13] & 0x80, at == 0 ? 0x80 : 0);
-	assert_int_equal(tcp[13] & 0x09, last ? 0x09 : 0);
-	assert_int_equal(tcp[13] & 0x10, 0x10);
-}
-
 static void check_segments(
-    struct station *plain, const struct kind *kind, uint32_t payload, uint16_t gso_size)
+    struct station *plain, const struct large_kind *kind, uint32_t payload, uint16_t gso_size)
 {
 	static uint8_t in[PACKET_MAX];
-	uint32_t at = 0, number = 0;
+	struct large_progress progress = {.kind = kind, .payload = payload, .gso_size = gso_size};
 
-	for (; at < payload; number++) {
-		uint32_t len = receive(plain, in), part = check_frame(in, len, kind);
-		bool last = at + part == payload;
-
-		assert_true(part == gso_size || (last && part <= gso_size));
-		for (uint32_t i = 0; i < part; i++)
-			assert_int_equal(in[headers_len(kind) + i], payload_byte(at + i));
-		if (kind->tcp)
-			check_tcp_segment(in + 14 + ip_len(kind), at, last);
-		if (!kind->v6)
-			assert_int_equal(be16(in + 14 + 4), (0xfffe + number) & 0xffff);
-		at += part;
-	}
+	while (!large_check_segment(&progress, in, receive(plain, in)))
+		;
 	assert_int_equal(receive(plain, in), 0);
 }
 
 static void large_packets_are_segmented(void **state)
 {
-	static const struct kind *const kinds[] = {&tcp4, &tcp6, &udp4, &udp6};
 	static const uint32_t payloads[] = {1, 1447, 1448, 1449, 9000, 32768, 65000};
 	static uint8_t out[PACKET_MAX];
 	struct station machine, plain;
 
 	(void)state;
 	machines_open(&machine, &plain);
-	for (unsigned k = 0; k < COUNT(kinds); k++)
+	for (unsigned k = 0; k < LARGE_KINDS; k++)
 		for (unsigned p = 0; p < COUNT(payloads); p++)
 			for (uint16_t gso_size = 536; gso_size <= 1448; gso_size += 912) {
 				send_bytes(&machine, out,
-				    packet_write(out, kinds[k], payloads[p], gso_size));
-				check_segments(&plain, kinds[k], payloads[p], gso_size);
+				    packet_write(out, large_kinds[k], payloads[p], gso_size));
+				check_segments(&plain, large_kinds[k], payloads[p], gso_size);
 			}
 	machines_close(&machine, &plain);
 }
@@ -330,8 +179,8 @@ static void largest_segmentation_packet_passes(void **state)
 
 	(void)state;
 	machines_open(&machine, &plain);
-	send_bytes(&machine, out, packet_write(out, &tcp4, payload, 1448));
-	check_segments(&plain, &tcp4, payload, 1448);
+	send_bytes(&machine, out, packet_write(out, &large_tcp4, payload, 1448));
+	check_segments(&plain, &large_tcp4, payload, 1448);
 	machines_close(&machine, &plain);
 }
 
@@ -344,12 +193,12 @@ static void large_datagrams_become_ip_fragments(void **state)
 
 	(void)state;
 	machines_open(&machine, &plain);
-	send_bytes(&machine, out, packet_write(out, &ufo4, payload, 1479));
+	send_bytes(&machine, out, packet_write(out, &large_ufo4, payload, 1479));
 	while ((len = receive(&plain, in)) > 0) {
 		const uint8_t *ip = in + 14;
 
 		assert_int_equal(be16(ip + 2), len - 14);
-		assert_int_equal(ones_sum(ip, 20, 0), 0xffff);
+		assert_int_equal(large_sum(ip, 20, 0), 0xffff);
 		assert_int_equal(be16(ip + 4), 0xfffe);
 		assert_int_equal((be16(ip + 6) & 0x1fff) * 8, at);
 		memcpy(whole + 34 + at, in + 34, len - 34);
@@ -359,7 +208,7 @@ static void large_datagrams_become_ip_fragments(void **state)
 	assert_int_equal(at, payload + 8);
 	memcpy(whole, out + 12, 34);
 	assert_int_equal(
-	    ones_sum(whole + 34, at, pseudo_sum(whole + 14, false, false, at)), 0xffff);
+	    large_sum(whole + 34, at, large_pseudo_sum(whole + 14, false, false, at)), 0xffff);
 	machines_close(&machine, &plain);
 }
 
@@ -372,11 +221,11 @@ static void segments_come_all_or_none(void **state)
 	station_open(&machine, "vale0:vm", 1, NULL);
 	station_open(&plain, "vale0:nic", 2, LOOM_CONFIG(.rx_slots = 8));
 	header_set("vale0:vm", 12);
-	send_bytes(&machine, out, packet_write(out, &tcp4, 8 * 1448, 1448));
+	send_bytes(&machine, out, packet_write(out, &large_tcp4, 8 * 1448, 1448));
 	assert_int_equal(receive(&plain, in), 0);
 	assert_int_equal(station_drops(&plain, false, LOOM_DROP_NO_ROOM), 1);
-	send_bytes(&machine, out, packet_write(out, &tcp4, 7 * 1448, 1448));
-	check_segments(&plain, &tcp4, 7 * 1448, 1448);
+	send_bytes(&machine, out, packet_write(out, &large_tcp4, 7 * 1448, 1448));
+	check_segments(&plain, &large_tcp4, 7 * 1448, 1448);
 	machines_close(&machine, &plain);
 }
 
@@ -389,7 +238,7 @@ static void large_packets_stay_whole_between_machines(void **state)
 	(void)state;
 	machines_open(&machine, &other);
 	header_set("vale0:nic", 12);
-	len = packet_write(out, &tcp4, 40000, 1448);
+	len = packet_write(out, &large_tcp4, 40000, 1448);
 	send_bytes(&machine, out, len);
 	assert_int_equal(receive(&other, in), len);
 	assert_memory_equal(in, out, len);
@@ -400,7 +249,8 @@ static void large_packets_stay_whole_between_machines(void **state)
 
 static void nonsense_in_headers_harms_nobody(void **state)
 {
-	static const struct kind *const kinds[] = {&tcp4, &tcp6, &udp4, &ufo4};
+	static const struct large_kind *const kinds[] = {
+	    &large_tcp4, &large_tcp6, &large_udp4, &large_ufo4};
 	static uint8_t out[PACKET_MAX], in[PACKET_MAX];
 	struct station machine, plain;
 	uint32_t random = 1;
@@ -418,8 +268,8 @@ static void nonsense_in_headers_harms_nobody(void **state)
 		while (receive(&plain, in) > 0)
 			;
 	}
-	send_bytes(&machine, out, packet_write(out, &tcp4, 1448, 1448));
-	check_segments(&plain, &tcp4, 1448, 1448);
+	send_bytes(&machine, out, packet_write(out, &large_tcp4, 1448, 1448));
+	check_segments(&plain, &large_tcp4, 1448, 1448);
 	machines_close(&machine, &plain);
 }
 

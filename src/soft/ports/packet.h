@@ -24,6 +24,7 @@ struct packet_rx {
 	uint32_t block;         /* the one that is read, or comes next */
 	uint32_t left;          /* its packets not yet taken */
 	const uint8_t *packet;  /* the first of them */
+	uint32_t segment;       /* … of which, if it is several, so many were taken */
 	bool losing;            /* the kernel has drops to report */
 	struct link_watch link; /* by the same socket */
 } __attribute__((aligned(128)));

@@ -4,18 +4,19 @@
  * copies packets to the slots' buffers, once. What does not fit the ring waits in the blocks.
  *
  * What the kernel left undone because no wire was in sight is done on the way: VLAN tags are put
- * back where they were, TCP and UDP checksums are completed.
+ * back where they were, TCP and UDP checksums are completed, and packets that the kernel had merged (GRO), or
+ * that their sender had left in one piece (a veth's other end), are cut into those that a wire has.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/virtio_net.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../offload.h"
 #include "host.h"
 #include "packet.h"
 
@@ -38,6 +39,8 @@
 
 #define UDP_CHECKSUM_AT 6u
 #define TCP_CHECKSUM_AT 16u
+
+/* ---- blocks ---- */
 
 static struct tpacket_block_desc *current_block(const struct packet_rx *rx)
 {
@@ -79,47 +82,54 @@ static void advance(struct packet_rx *rx, const struct tpacket3_hdr *packet)
 		block_release(rx);
 }
 
-/* The complement of the one's complement sum of n bytes, as 16-bit words in memory order. */
-static uint16_t checksum(const uint8_t *data, uint32_t n)
-{
-	uint64_t sum = 0;
-	uint32_t word;
+/* ---- one packet, as it would be on the wire ---- */
 
-	for (; n >= 4; n -= 4, data += 4) {
-		memcpy(&word, data, sizeof word);
-		sum += word;
-	}
-	word = 0;
-	memcpy(&word, data, n);
-	for (sum += word; sum >> 16;)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+static const uint8_t *frame_of(const struct tpacket3_hdr *packet)
+{
+	return (const uint8_t *)packet + packet->tp_mac;
+}
+
+/* What is in front of the frame, for PACKET_VNET_HDR. */
+static struct offload offload_of(const struct tpacket3_hdr *packet)
+{
+	struct offload what;
+
+	memcpy(&what, frame_of(packet) - sizeof what, sizeof what);
+	return what;
+}
+
+/* On kernels without PACKET_IGNORE_OUTGOING. */
+static bool is_own(const struct tpacket3_hdr *packet)
+{
+	const struct sockaddr_ll *source =
+	    (const void *)((const uint8_t *)packet + sizeof(struct tpacket3_hdr));
+
+	return source->sll_pkttype == PACKET_OUTGOING;
+}
+
+/* Whether the kernel took the tag off. */
+static bool is_tagged(const struct tpacket3_hdr *packet)
+{
+	return packet->tp_status & TP_STATUS_VLAN_VALID && packet->tp_snaplen >= TAG_AT;
 }
 
 /*
  * A sender on this host leaves checksums to hardware that a veth or a bridge does not have; a
  * program behind the port would find them wrong. SCTP's, which is no sum, stays undone.
  */
-static void checksum_complete(uint8_t *frame, uint32_t len, const uint8_t *header, uint32_t tag)
+static void checksum_complete(
+    uint8_t *frame, uint32_t len, const struct tpacket3_hdr *packet, uint32_t tag)
 {
-	struct virtio_net_hdr offload;
-	uint32_t start, at;
-	uint16_t sum;
+	const struct offload what = offload_of(packet);
 
-	memcpy(&offload, header, sizeof offload);
-	start = offload.csum_start + tag;
-	at = start + offload.csum_offset;
-	if (!(offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || at + sizeof sum > len)
-		return;
-	if (offload.csum_offset != UDP_CHECKSUM_AT && offload.csum_offset != TCP_CHECKSUM_AT)
-		return;
-	sum = checksum(frame + start, len - start);
-	if (sum == 0)
-		sum = 0xffff; /* the same number, and in UDP zero means none */
-	memcpy(frame + at, &sum, sizeof sum);
+	if (what.flags & OFFLOAD_NEEDS_CSUM &&
+	    (what.csum_offset == UDP_CHECKSUM_AT || what.csum_offset == TCP_CHECKSUM_AT))
+		offload_checksum(frame, len, what.csum_start + tag, what.csum_offset);
 }
 
-static void copy_tagged(uint8_t *to, const uint8_t *from, const struct tpacket3_hdr *packet)
+/* The first len bytes of a frame, with its tag where it was. */
+static void copy_tagged(
+    uint8_t *to, const uint8_t *from, uint32_t len, const struct tpacket3_hdr *packet)
 {
 	bool known = packet->tp_status & TP_STATUS_VLAN_TPID_VALID;
 	const uint16_t tag[2] = {htons(known ? packet->hv1.tp_vlan_tpid : ETH_P_8021Q),
@@ -127,34 +137,110 @@ static void copy_tagged(uint8_t *to, const uint8_t *from, const struct tpacket3_
 
 	memcpy(to, from, TAG_AT);
 	memcpy(to + TAG_AT, tag, TAG_BYTES);
-	memcpy(to + TAG_AT + TAG_BYTES, from + TAG_AT, packet->tp_snaplen - TAG_AT);
+	memcpy(to + TAG_AT + TAG_BYTES, from + TAG_AT, len - TAG_AT);
 }
 
-/* Copy a packet as it would be on the wire; its length, or 0: not for this port, or counted. */
+/* Its length, or 0: not for this port, or counted. */
 static uint32_t copy(struct ring *r, const struct tpacket3_hdr *packet, uint8_t *to, uint32_t room)
 {
-	const uint8_t *at = (const uint8_t *)packet, *from = at + packet->tp_mac;
-	const struct sockaddr_ll *source = (const void *)(at + sizeof(struct tpacket3_hdr));
-	bool tagged = packet->tp_status & TP_STATUS_VLAN_VALID && packet->tp_snaplen >= TAG_AT;
+	bool tagged = is_tagged(packet);
 	uint32_t tag = tagged ? TAG_BYTES : 0, len = packet->tp_len + tag;
 
-	if (source->sll_pkttype == PACKET_OUTGOING) /* kernels without PACKET_IGNORE_OUTGOING */
+	if (is_own(packet))
 		return 0;
 	if (LOOM_UNLIKELY(packet->tp_snaplen < packet->tp_len || len > room)) {
 		ring_drop(r, LOOM_DROP_OVERSIZED, 1);
 		return 0;
 	}
 	if (LOOM_UNLIKELY(tagged))
-		copy_tagged(to, from, packet);
+		copy_tagged(to, frame_of(packet), packet->tp_snaplen, packet);
 	else
-		memcpy(to, from, len);
+		memcpy(to, frame_of(packet), len);
 	if (LOOM_UNLIKELY(packet->tp_status & TP_STATUS_CSUMNOTREADY))
-		checksum_complete(to, len, from - sizeof(struct virtio_net_hdr), tag);
+		checksum_complete(to, len, packet, tag);
+	return len;
+}
+
+/* ---- packets that are several ---- */
+
+/* Such a one has no checksum yet: each of its segments will have its own. */
+static bool is_merged(const struct tpacket3_hdr *packet)
+{
+	return packet->tp_status & TP_STATUS_CSUMNOTREADY &&
+	       offload_of(packet).gso_type != OFFLOAD_GSO_NONE;
+}
+
+static bool is_cuttable(const struct tpacket3_hdr *packet, struct offload_cut *cut)
+{
+	const struct offload what = offload_of(packet);
+
+	return !is_own(packet) && packet->tp_snaplen == packet->tp_len &&
+	       offload_cut(cut, frame_of(packet), packet->tp_len, &what) && !cut->fragments;
+}
+
+/* Its length; 0: it does not fit. */
+static uint32_t copy_segment(const struct tpacket3_hdr *packet, const struct offload_cut *cut,
+    uint32_t number, uint8_t *to, uint32_t room)
+{
+	uint32_t tag = is_tagged(packet) ? TAG_BYTES : 0, headers_len = cut->headers_len + tag;
+	struct offload_segment segment;
+
+	offload_segment(cut, number, &segment);
+	if (headers_len + segment.payload_len > room)
+		return 0;
+	if (tag)
+		copy_tagged(to, segment.headers, cut->headers_len, packet);
+	else
+		memcpy(to, segment.headers, cut->headers_len);
+	memcpy(to + headers_len, segment.payload, segment.payload_len);
+	return headers_len + segment.payload_len;
+}
+
+/*
+ * The next of the packets in this one, which is passed with the last of them: a ring that is full meanwhile goes
+ * on here when it has room. What cannot be cut is a packet like others, if a slot takes it.
+ */
+static __attribute__((noinline)) uint32_t take_merged(
+    struct ring *r, struct packet_rx *rx, uint8_t *to, uint32_t room)
+{
+	const struct tpacket3_hdr *packet = (const void *)rx->packet;
+	struct offload_cut cut;
+	uint32_t len;
+
+	if (is_cuttable(packet, &cut)) {
+		uint32_t last = cut.segments - 1, number = rx->segment < last ? rx->segment : last;
+
+		len = copy_segment(packet, &cut, number, to, room);
+		if (len == 0)
+			ring_drop(r, LOOM_DROP_OVERSIZED, 1);
+		rx->segment = number + 1;
+		if (number < last)
+			return len;
+	} else {
+		len = copy(r, packet, to, room);
+	}
+	rx->segment = 0;
+	advance(rx, packet);
+	return len;
+}
+
+/* One packet; its length, or 0: there was none for this port, or it is counted. */
+static uint32_t take(struct ring *r, struct packet_rx *rx, uint8_t *to, uint32_t room)
+{
+	const struct tpacket3_hdr *packet = (const void *)rx->packet;
+	uint32_t len;
+
+	if (LOOM_UNLIKELY(is_merged(packet)))
+		return take_merged(r, rx, to, room);
+	len = copy(r, packet, to, room);
+	advance(rx, packet);
 	return len;
 }
 
 _Static_assert(sizeof(struct tpacket3_hdr) % TPACKET_ALIGNMENT == 0,
     "the address follows a packet's header without a gap");
+
+/* ---- syncing ---- */
 
 /* Fill free slots; how many packets. A slot that was left without a buffer is passed on empty. */
 static uint32_t fill(struct ring *r, struct packet_rx *rx, uint32_t room)
@@ -167,10 +253,7 @@ static uint32_t fill(struct ring *r, struct packet_rx *rx, uint32_t room)
 		uint8_t *to = ring_slot_space(r, at, &space);
 
 		if (to) {
-			const struct tpacket3_hdr *packet = (const void *)rx->packet;
-
-			len = copy(r, packet, to, space);
-			advance(rx, packet);
+			len = take(r, rx, to, space);
 			if (len == 0)
 				continue;
 			taken++;
@@ -271,6 +354,7 @@ static int map(struct packet_rx *rx, uint32_t num_rings)
 struct shown {
 	uint32_t block, left;
 	uint64_t packet; /* from the first block on */
+	uint32_t segment;
 };
 
 void packet_rx_show(const struct packet_rx *rx, void *own)
@@ -279,7 +363,8 @@ void packet_rx_show(const struct packet_rx *rx, void *own)
 
 	*shown = (struct shown){.block = rx->block,
 	    .left = rx->left,
-	    .packet = rx->left ? (uint64_t)(rx->packet - rx->blocks) : 0};
+	    .packet = rx->left ? (uint64_t)(rx->packet - rx->blocks) : 0,
+	    .segment = rx->segment};
 }
 
 /*
@@ -295,7 +380,7 @@ void packet_rx_take(struct packet_rx *rx, const void *own)
 	if (shown.block >= rx->num_blocks)
 		return;
 	rx->block = shown.block;
-	rx->left = 0;
+	rx->left = rx->segment = 0;
 	/* Pairs with the kernel's barrier before its store: the contents are there. */
 	status = __atomic_load_n(&current_block(rx)->hdr.bh1.block_status, __ATOMIC_ACQUIRE);
 	if (!(status & TP_STATUS_USER) || shown.packet / BLOCK != shown.block ||
@@ -304,6 +389,7 @@ void packet_rx_take(struct packet_rx *rx, const void *own)
 		return;
 	rx->left = shown.left;
 	rx->packet = rx->blocks + shown.packet;
+	rx->segment = shown.segment;
 }
 
 int packet_rx_adopt(struct packet_rx *rx, int fd, uint32_t num_rings)

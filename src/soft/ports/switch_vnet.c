@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct switch_vnet) == 10, "a virtio-net header has 10 bytes");
+#include "../offload.h"
 
 static uint32_t length_of(const struct switch_piece *packet)
 {
@@ -57,7 +57,7 @@ static void put_with_header(struct switch_outlet *out, const struct switch_tx *t
 	const struct switch_piece first = {.data = header, .len = (uint16_t)header_len};
 
 	if (tx->source.header_len > 0)
-		gather(packet, header, sizeof(struct switch_vnet));
+		gather(packet, header, sizeof(struct offload));
 	switch_outlet_put_joined(
 	    out, pieces, replace_header(pieces, packet, tx->source.header_len, &first));
 }
@@ -81,9 +81,55 @@ static void put_linear(struct switch_outlet *out, const uint8_t *frame, uint32_t
 	switch_outlet_put_joined(out, pieces, len > first ? 2 : 1);
 }
 
+static void put_segments(struct switch_outlet *out, const struct offload_cut *cut)
+{
+	struct offload_segment segment;
+
+	for (uint32_t i = 0; i < cut->segments; i++) {
+		struct switch_piece pieces[2];
+
+		offload_segment(cut, i, &segment);
+		pieces[0] = (struct switch_piece){
+		    .data = segment.headers, .len = (uint16_t)cut->headers_len};
+		pieces[1] = (struct switch_piece){
+		    .data = segment.payload, .len = (uint16_t)segment.payload_len};
+		switch_outlet_put_joined(out, pieces, 2);
+	}
+}
+
+/* The checksum of a datagram that is sent in IP fragments is its own affair: it is completed before. */
+static bool prepare(
+    struct offload_cut *cut, uint8_t *frame, uint32_t len, const struct offload *what)
+{
+	if (!offload_cut(cut, frame, len, what))
+		return false;
+	return !cut->fragments || !(what->flags & OFFLOAD_NEEDS_CSUM) ||
+	       offload_checksum(frame, len, what->csum_start, what->csum_offset);
+}
+
+/* All of its segments or none. */
+static void put_cut(
+    struct switch_outlet *out, uint8_t *frame, uint32_t len, const struct offload *what)
+{
+	struct offload_cut cut;
+	uint32_t slots_each;
+
+	if (!prepare(&cut, frame, len, what)) {
+		out->refused++;
+		return;
+	}
+	slots_each = (cut.headers_len + cut.each + out->slot_max - 1) / out->slot_max;
+	if (slots_each > NETMAP_MAX_FRAGS)
+		out->oversized++;
+	else if ((uint64_t)cut.segments * slots_each > out->room)
+		out->no_room++;
+	else
+		put_segments(out, &cut);
+}
+
 /* For a port without headers: the frame is copied, for it must not change at its sender. */
 static void put_offloaded(struct switch_outlet *out, struct switch_tx *tx,
-    const struct switch_piece *packet, const struct switch_vnet *vnet)
+    const struct switch_piece *packet, const struct offload *what)
 {
 	uint32_t total = length_of(packet), len = total - tx->source.header_len;
 	uint8_t *frame;
@@ -94,9 +140,9 @@ static void put_offloaded(struct switch_outlet *out, struct switch_tx *tx,
 	}
 	gather(packet, tx->scratch, total);
 	frame = tx->scratch + tx->source.header_len;
-	if (vnet->gso_type != VNET_GSO_NONE)
-		switch_offload_segment(out, frame, len, vnet);
-	else if (switch_offload_checksum(frame, len, vnet->csum_start, vnet->csum_offset))
+	if (what->gso_type != OFFLOAD_GSO_NONE)
+		put_cut(out, frame, len, what);
+	else if (offload_checksum(frame, len, what->csum_start, what->csum_offset))
 		put_linear(out, frame, len);
 	else
 		out->refused++;
@@ -107,11 +153,11 @@ static void put_without_header(
 {
 	static const struct switch_piece none = {.len = 0};
 	struct switch_piece pieces[NETMAP_MAX_FRAGS + 1];
-	struct switch_vnet vnet;
+	struct offload what;
 
-	gather(packet, (uint8_t *)&vnet, sizeof vnet);
-	if (vnet.gso_type != VNET_GSO_NONE || (vnet.flags & VNET_NEEDS_CSUM))
-		put_offloaded(out, tx, packet, &vnet);
+	gather(packet, (uint8_t *)&what, sizeof what);
+	if (what.gso_type != OFFLOAD_GSO_NONE || (what.flags & OFFLOAD_NEEDS_CSUM))
+		put_offloaded(out, tx, packet, &what);
 	else
 		switch_outlet_put_joined(
 		    out, pieces, replace_header(pieces, packet, tx->source.header_len, &none));
