@@ -69,8 +69,8 @@ static uint8_t payload_byte(uint32_t i)
 
 static void write_ip(uint8_t *ip, const struct large_kind *kind, uint32_t len)
 {
-	for (uint32_t i = 0; i < 32; i++)
-		ip[8 + i] = (uint8_t)(i + 1); /* addresses, and more */
+	for (uint32_t i = 8; i < ip_len(kind); i++)
+		ip[i] = (uint8_t)(i - 7); /* addresses, and more */
 	if (kind->v6) {
 		ip[0] = 0x60;
 		set16(ip + 4, len & 0xffff);
